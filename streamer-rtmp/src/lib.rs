@@ -1,0 +1,1 @@
+//! RTMP and enhanced RTMP: server, pull and forward.
