@@ -1,6 +1,7 @@
 //! The floor of the streaming server: media types, codec records, containers and the hub.
 
 pub mod codec;
+pub mod container;
 pub mod frame;
 pub mod key;
 pub mod time;

@@ -1,0 +1,3 @@
+//! Containers: byte forms of whole streams, free of sockets and clocks.
+
+pub mod flv;
