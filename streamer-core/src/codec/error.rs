@@ -14,7 +14,7 @@ pub enum CodecError {
         /// Byte at which more was expected.
         offset: usize,
     },
-    /// A field has a value the specification forbids or this implementation bounds.
+    /// A field has a value the specification forbids.
     #[error("{structure}: {field} is {value}")]
     Field {
         /// The structure being read.
@@ -23,6 +23,18 @@ pub enum CodecError {
         field: &'static str,
         /// The value found.
         value: u64,
+    },
+    /// Well-formed, but larger than this implementation accepts.
+    #[error("{structure}: {what} is {value}, the limit is {max}")]
+    Limit {
+        /// The structure being read.
+        structure: &'static str,
+        /// What is too large.
+        what: &'static str,
+        /// The value found.
+        value: u64,
+        /// The largest value accepted.
+        max: u64,
     },
     /// Well-formed, but of a kind that is not supported.
     #[error("{structure}: {what} is not supported")]

@@ -14,21 +14,25 @@
 //! | G.711 | samples, one byte each | none |
 //! | data | one message of the named form | none |
 
-mod aac;
+pub mod aac;
 mod ac3;
 mod av1;
 mod bits;
 mod error;
 mod flac;
 mod g711;
+#[cfg(test)]
+mod golden;
 pub mod h264;
 pub mod h265;
 mod mp3;
 pub mod nal;
 mod opus;
+mod picture;
+mod record;
 mod vp9;
 
-pub use aac::AacConfig;
+pub use aac::{AacConfig, AacExtension};
 pub use ac3::Ac3Config;
 pub use av1::Av1Config;
 pub use error::CodecError;
@@ -38,6 +42,8 @@ pub use h264::AvcConfig;
 pub use h265::HevcConfig;
 pub use mp3::Mp3Config;
 pub use opus::OpusConfig;
+pub use picture::MAX_DIMENSION;
+pub use record::MAX_RECORD_BYTES;
 pub use vp9::Vp9Config;
 
 /// What a track is for.
@@ -108,6 +114,17 @@ pub struct FrameRate {
 }
 
 impl FrameRate {
+    /// The fraction in lowest terms; `None` when it is zero, has no denominator, or does not fit.
+    pub(crate) fn reduced(numerator: u64, denominator: u64) -> Option<Self> {
+        let (mut a, mut b) = (numerator, denominator);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        let numerator = u32::try_from(numerator.checked_div(a)?).ok().filter(|&value| value > 0)?;
+        let denominator = u32::try_from(denominator.checked_div(a)?).ok().filter(|&value| value > 0)?;
+        Some(Self { numerator, denominator })
+    }
+
     /// Pictures per second.
     #[must_use]
     pub fn per_second(self) -> f64 {
