@@ -1,1 +1,3 @@
 //! RTMP and enhanced RTMP: server, pull and forward.
+
+pub mod proto;
