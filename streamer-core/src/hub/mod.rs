@@ -1,0 +1,43 @@
+//! The hub: publishers feed broadcasts, subscribers read them, nobody waits for anybody.
+//!
+//! A [`Registry`] holds the live streams by name. [`Registry::publish`] gives the [`Publisher`] of one; a
+//! [`Subscriber`] is a cursor in the broadcast's ring, which is at once the GOP cache and everyone's
+//! queue. The ring is bounded; whoever falls out of it goes on at a random access point and is told how
+//! many frames were lost. What is the same for all viewers of a protocol is made once, as a form
+//! ([`Broadcast::subscribe_form`]).
+
+mod broadcast;
+mod cursor;
+mod error;
+mod event;
+mod form;
+mod item;
+mod options;
+mod publisher;
+mod registry;
+mod ring;
+mod stats;
+mod subscriber;
+pub mod timeline;
+mod viewer;
+mod wake;
+
+#[cfg(test)]
+mod tests;
+
+pub use broadcast::{Broadcast, BroadcastState};
+pub use cursor::Join;
+pub use error::{CloseReason, PublishError, SubscribeError};
+pub use event::{Event, EventKind, Events, Heard, MAX_HELD_EVENTS};
+pub use form::{FormFeeder, FormKey, MAX_BATCH_BYTES, MAX_FORMS};
+pub use item::{Batch, MediaItem};
+pub use options::{
+    AppOptions, DEFAULT_GRACE, DEFAULT_MAX_VIEWERS, DEFAULT_WAIT_FOR_PUBLISHER, DEFAULT_WRITE_WINDOW,
+    DuplicatePublish, MAX_WRITE_WINDOW, Overrun,
+};
+pub use publisher::{Interrupted, Publisher, PublisherInfo};
+pub use registry::{MAX_BROADCASTS, MAX_WAITING, Registry};
+pub use ring::{DEFAULT_RING_HOLD, MAX_RING_BYTES, MAX_RING_DURATION, MAX_RING_ITEMS, RingItem, RingLimits};
+pub use stats::{Counter, Gauge, IngestStats, ViewerStats};
+pub use subscriber::{Delivery, SubscribeOptions, Subscriber};
+pub use viewer::{Viewer, ViewerId, ViewerInfo, ViewerView};
