@@ -363,3 +363,59 @@ fn forms_are_bounded() {
     assert!(matches!(more.err(), Some(SubscribeError::TooManyForms { .. })));
     drop(held);
 }
+
+#[test]
+fn a_batch_is_closed_at_its_limit() {
+    let registry = Registry::default();
+    let mut publisher = begin(&registry);
+    let at = Timestamp::from_millis(0);
+    for number in 0..20 {
+        let data = Bytes::from(vec![0; MAX_BATCH_BYTES / 4]);
+        publisher.push(Media::Frame(Arc::new(Frame {
+            track: VIDEO,
+            dts: at,
+            pts: at,
+            sync: number == 0,
+            data,
+        })));
+    }
+    let (mut reader, feeder) = publisher.broadcast().subscribe_form(FORM, &viewer()).unwrap();
+    let mut feeding = Box::pin(feeder.unwrap().run(Plain { tracks_seen: 0 }, |_| ready(())));
+    assert!(poll(feeding.as_mut()).is_pending());
+    let mut sizes = Vec::new();
+    while let Some(delivery) = reader.try_next() {
+        if let Delivery::Item(batch) = delivery {
+            sizes.push(batch.bytes.len());
+        }
+    }
+    assert_eq!(sizes, [MAX_BATCH_BYTES; 5]);
+}
+
+#[test]
+fn the_write_window_is_capped() {
+    let registry = Registry::new(AppOptions { write_window: Duration::MAX, ..AppOptions::default() });
+    let mut publisher = begin(&registry);
+    publisher.push(frame(VIDEO, 0, true));
+    let (_reader, feeder) = publisher.broadcast().subscribe_form(FORM, &viewer()).unwrap();
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::clone(&asked);
+    let sleep = move |window| {
+        told.lock().unwrap().push(window);
+        std::future::pending::<()>()
+    };
+    assert!(poll(feeder.unwrap().run(Plain { tracks_seen: 0 }, sleep)).is_pending());
+    assert_eq!(*asked.lock().unwrap(), [MAX_WRITE_WINDOW]);
+}
+
+#[test]
+fn broadcasts_are_bounded() {
+    let registry = Registry::default();
+    let publish = |number: usize| {
+        let key = StreamKey::new("live", &number.to_string()).unwrap();
+        registry.publish(&key, PublisherInfo::default())
+    };
+    let held: Vec<Publisher> = (0..MAX_BROADCASTS).map(|number| publish(number).unwrap()).collect();
+    assert!(matches!(publish(MAX_BROADCASTS).err(), Some(PublishError::TooManyBroadcasts { .. })));
+    drop(held);
+    assert!(publish(0).is_ok());
+}
