@@ -4,6 +4,11 @@
 //! |---|---|
 //! | [`handshake`] | RTMP 1.0 section 5.2, plain and with digests |
 //! | [`chunk`] | RTMP 1.0 section 5.3, chunks to messages and back |
+//! | [`message`] | RTMP 1.0 sections 5.4 and 7.1.7, control messages |
+//! | [`command`], [`status`] | RTMP 1.0 section 7.2, commands and what answers them |
 
 pub mod chunk;
+pub mod command;
 pub mod handshake;
+pub mod message;
+pub mod status;
