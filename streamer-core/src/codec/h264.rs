@@ -5,7 +5,7 @@ mod sps;
 use bytes::Bytes;
 
 use super::bits::BitReader;
-use super::record::{MAX_RECORD_BYTES, check_record_size, slice_of};
+use super::record::{check_count, check_record_size, put_sets, read_sets};
 use super::{CodecError, FrameRate, Resolution, nal};
 use sps::Sps;
 
@@ -57,7 +57,7 @@ impl AvcConfig {
     ///
     /// # Errors
     /// When the record ends early, holds no sequence parameter set or one that cannot be read, or is larger
-    /// than [`MAX_RECORD_BYTES`].
+    /// than [`MAX_RECORD_BYTES`](super::MAX_RECORD_BYTES).
     pub fn parse(record: &[u8]) -> Result<Self, CodecError> {
         Self::parse_with_length_size(record).map(|(config, _)| config)
     }
@@ -96,16 +96,10 @@ impl AvcConfig {
     ///
     /// # Errors
     /// When there is no sequence parameter set or one that cannot be read, when there are more than [`MAX_SPS`]
-    /// or [`MAX_PPS`], or the record would be larger than [`MAX_RECORD_BYTES`].
+    /// or [`MAX_PPS`], or the record would be larger than [`MAX_RECORD_BYTES`](super::MAX_RECORD_BYTES).
     pub fn from_parameter_sets(sps: Vec<Bytes>, pps: Vec<Bytes>) -> Result<Self, CodecError> {
-        for (what, sets, max) in
-            [("sequence parameter sets", &sps, MAX_SPS), ("picture parameter sets", &pps, MAX_PPS)]
-        {
-            if sets.len() > max {
-                let (value, max) = (sets.len() as u64, max as u64);
-                return Err(CodecError::Limit { structure: RECORD, what, value, max });
-            }
-        }
+        check_count(RECORD, "sequence parameter sets", sps.len(), MAX_SPS)?;
+        check_count(RECORD, "picture parameter sets", pps.len(), MAX_PPS)?;
         check_record_size(RECORD, sps.iter().chain(&pps).map(|set| set.len() + 2).sum::<usize>() + 11)?;
         let parsed = first_sps(&sps)?;
         let mut record =
@@ -150,28 +144,6 @@ fn first_sps(sps: &[Bytes]) -> Result<Sps, CodecError> {
     let missing = CodecError::Field { structure: RECORD, field: "numOfSequenceParameterSets", value: 0 };
     Sps::parse(sps.first().ok_or(missing)?)
 }
-
-fn read_sets(reader: &mut BitReader<'_>, record: &Bytes, count: u32) -> Result<Vec<Bytes>, CodecError> {
-    let mut sets = Vec::new();
-    for _ in 0..count {
-        let length = reader.bits(16)? as usize;
-        let offset = reader.byte_offset();
-        reader.bytes(length)?;
-        if length > 0 {
-            sets.push(slice_of(record, offset, length));
-        }
-    }
-    Ok(sets)
-}
-
-fn put_sets(record: &mut Vec<u8>, sets: &[Bytes]) {
-    for set in sets {
-        record.extend(((set.len() & 0xffff) as u16).to_be_bytes());
-        record.extend_from_slice(set);
-    }
-}
-
-const _: () = assert!(MAX_RECORD_BYTES <= 0xffff, "a parameter set's length fits its 16 bits");
 
 #[cfg(test)]
 mod tests;

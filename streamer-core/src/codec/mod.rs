@@ -15,22 +15,25 @@
 //! | data | one message of the named form | none |
 
 pub mod aac;
-mod ac3;
-mod av1;
+pub mod ac3;
+pub mod av1;
+#[cfg(test)]
+mod bit_writer;
 mod bits;
+mod describe;
 mod error;
-mod flac;
+pub mod flac;
 mod g711;
 #[cfg(test)]
 mod golden;
 pub mod h264;
 pub mod h265;
-mod mp3;
+pub mod mp3;
 pub mod nal;
-mod opus;
+pub mod opus;
 mod picture;
 mod record;
-mod vp9;
+pub mod vp9;
 
 pub use aac::{AacConfig, AacExtension};
 pub use ac3::Ac3Config;

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::MAX_RECORD_BYTES;
+use crate::codec::bit_writer::BitWriter;
 use crate::codec::golden::{frame, golden, mutated};
 
 fn rate(numerator: u32, denominator: u32) -> Option<FrameRate> {
@@ -99,28 +101,6 @@ fn counts_and_sizes_up_to_their_limits() {
     AvcConfig::parse(&record).unwrap();
     record.push(0);
     limit(MAX_RECORD_BYTES, AvcConfig::parse(&record));
-}
-
-/// Writes fields as bits, for parameter sets no encoder at hand makes.
-#[derive(Default)]
-struct BitWriter(Vec<bool>);
-
-impl BitWriter {
-    fn bits(&mut self, count: u32, value: u64) -> &mut Self {
-        self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
-        self
-    }
-
-    fn ue(&mut self, value: u64) -> &mut Self {
-        let length = (value + 1).ilog2();
-        self.bits(length, 0).bits(length + 1, value + 1)
-    }
-
-    fn unit(&self) -> Vec<u8> {
-        let byte =
-            |bits: &[bool]| (0..8).fold(0, |byte, at| byte << 1 | u8::from(bits.get(at) == Some(&true)));
-        self.0.chunks(8).map(byte).collect()
-    }
 }
 
 /// A Baseline set of `width` by `height` macroblocks with picture order count type 1 and a cycle of `cycle`.
