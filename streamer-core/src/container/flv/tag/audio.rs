@@ -149,23 +149,23 @@ impl AudioTag {
     /// Writes everything but the payload at its end, which is returned: `out` and the payload together are
     /// the tag body. With a single part `out` takes at most 7 bytes and what the modifiers need.
     #[must_use = "the payload is not written"]
-    pub fn write_head(&self, out: &mut impl BufMut) -> Bytes {
+    pub fn write_head(self, out: &mut impl BufMut) -> Bytes {
         match self {
             Self::Silence => Bytes::new(),
             Self::Legacy { format, rate, sixteen_bit, stereo, aac, data } => {
-                let flags = (rate & 3) << 2 | u8::from(*sixteen_bit) << 1 | u8::from(*stereo);
+                let flags = (rate & 3) << 2 | u8::from(sixteen_bit) << 1 | u8::from(stereo);
                 out.put_u8(format.0 << 4 | flags);
                 match aac {
                     Some(AacPacketType::SequenceStart) => out.put_u8(0),
                     Some(AacPacketType::Raw) => out.put_u8(1),
                     None => {}
                 }
-                data.clone()
+                data
             }
             Self::Enhanced { mod_ex, packet_type, layout } => {
                 let flags = SoundFormat::EX_HEADER.0 << 4;
-                let outer = KIND.outer_type(packet_type.bits(), layout);
-                write_mod_ex(flags, KIND.mod_ex, outer, mod_ex, out);
+                let outer = KIND.outer_type(packet_type.bits(), &layout);
+                write_mod_ex(flags, KIND.mod_ex, outer, &mod_ex, out);
                 KIND.write_layout(packet_type.bits(), layout, out)
             }
         }
@@ -225,7 +225,7 @@ mod tests {
 
     fn write(tag: &AudioTag) -> Vec<u8> {
         let mut out = Vec::new();
-        let payload = tag.write_head(&mut out);
+        let payload = tag.clone().write_head(&mut out);
         out.extend(payload);
         out
     }

@@ -278,21 +278,21 @@ impl Kind {
     }
 
     /// Writes everything behind the modifiers but the last part's data, which is returned.
-    pub(super) fn write_layout(&self, packet_type: u8, layout: &Layout, out: &mut impl BufMut) -> Bytes {
+    pub(super) fn write_layout(&self, packet_type: u8, layout: Layout, out: &mut impl BufMut) -> Bytes {
         if let Some(multitrack_type) = layout.multitrack_type() {
             out.put_u8(multitrack_type << 4 | packet_type);
         }
         match layout {
             Layout::Single(part) => {
                 out.put_slice(&part.fourcc.0);
-                self.write_composition(packet_type, part.fourcc, part, out);
-                part.data.clone()
+                self.write_composition(packet_type, part.fourcc, part.composition_ms, out);
+                part.data
             }
             Layout::OneTrack(part) => {
                 out.put_slice(&part.fourcc.0);
                 out.put_u8(part.track_id);
-                self.write_composition(packet_type, part.fourcc, part, out);
-                part.data.clone()
+                self.write_composition(packet_type, part.fourcc, part.composition_ms, out);
+                part.data
             }
             Layout::ManyTracks(parts) => {
                 let fourcc = parts.first().map_or(FourCc([0; 4]), |part| part.fourcc);
@@ -307,14 +307,12 @@ impl Kind {
         &self,
         packet_type: u8,
         shared: Option<FourCc>,
-        parts: &[Part],
+        parts: Vec<Part>,
         out: &mut impl BufMut,
     ) -> Bytes {
-        let mut before: Option<&Part> = None;
+        let mut last = Bytes::new();
         for part in parts {
-            if let Some(before) = before {
-                out.put_slice(&before.data);
-            }
+            out.put_slice(&last);
             let fourcc = shared.unwrap_or(part.fourcc);
             if shared.is_none() {
                 out.put_slice(&fourcc.0);
@@ -322,15 +320,15 @@ impl Kind {
             out.put_u8(part.track_id);
             let prefix = if self.has_composition(packet_type, fourcc) { 3 } else { 0 };
             out.put_uint(u64::try_from(part.data.len() + prefix).unwrap_or(u64::MAX), 3);
-            self.write_composition(packet_type, fourcc, part, out);
-            before = Some(part);
+            self.write_composition(packet_type, fourcc, part.composition_ms, out);
+            last = part.data;
         }
-        before.map(|part| part.data.clone()).unwrap_or_default()
+        last
     }
 
-    fn write_composition(&self, packet_type: u8, fourcc: FourCc, part: &Part, out: &mut impl BufMut) {
+    fn write_composition(&self, packet_type: u8, fourcc: FourCc, composition_ms: i32, out: &mut impl BufMut) {
         if self.has_composition(packet_type, fourcc) {
-            out.put_int(part.composition_ms.into(), 3);
+            out.put_int(composition_ms.into(), 3);
         }
     }
 }

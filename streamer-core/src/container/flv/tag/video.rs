@@ -237,11 +237,11 @@ impl VideoTag {
     /// Writes everything but the payload at its end, which is returned: `out` and the payload together are
     /// the tag body. With a single part `out` takes at most 13 bytes and what the modifiers need.
     #[must_use = "the payload is not written"]
-    pub fn write_head(&self, out: &mut impl BufMut) -> Bytes {
+    pub fn write_head(self, out: &mut impl BufMut) -> Bytes {
         match self {
             Self::Command { codec_id, command } => {
                 let frame_type = VideoFrameType::Command.bits() << 4;
-                out.put_u8(codec_id.map_or(frame_type | EX_HEADER, |codec_id| frame_type | codec_id & 0x0f));
+                out.put_u8(codec_id.map_or(frame_type | EX_HEADER, |id| frame_type | id & 0x0f));
                 out.put_u8(command.byte());
                 Bytes::new()
             }
@@ -250,24 +250,24 @@ impl VideoTag {
                 match packet {
                     VideoPacket::SequenceStart(record) => {
                         out.put_slice(&[0, 0, 0, 0]);
-                        record.clone()
+                        record
                     }
                     VideoPacket::CodedFrame { composition_ms, data } => {
                         out.put_u8(1);
-                        out.put_int(i64::from(*composition_ms), 3);
-                        data.clone()
+                        out.put_int(composition_ms.into(), 3);
+                        data
                     }
                     VideoPacket::SequenceEnd => {
                         out.put_slice(&[2, 0, 0, 0]);
                         Bytes::new()
                     }
-                    VideoPacket::Opaque(data) => data.clone(),
+                    VideoPacket::Opaque(data) => data,
                 }
             }
             Self::Enhanced { frame_type, mod_ex, packet_type, layout } => {
                 let flags = EX_HEADER | frame_type.bits() << 4;
-                let outer = KIND.outer_type(packet_type.bits(), layout);
-                write_mod_ex(flags, KIND.mod_ex, outer, mod_ex, out);
+                let outer = KIND.outer_type(packet_type.bits(), &layout);
+                write_mod_ex(flags, KIND.mod_ex, outer, &mod_ex, out);
                 KIND.write_layout(packet_type.bits(), layout, out)
             }
         }
@@ -286,7 +286,7 @@ mod tests {
 
     fn write(tag: &VideoTag) -> Vec<u8> {
         let mut out = Vec::new();
-        let payload = tag.write_head(&mut out);
+        let payload = tag.clone().write_head(&mut out);
         out.extend(payload);
         out
     }
