@@ -10,6 +10,7 @@ pub mod key;
 pub mod mux;
 pub mod sink;
 pub mod source;
+pub mod task;
 pub mod time;
 pub mod track;
 

@@ -167,7 +167,9 @@ impl Broadcast {
     /// Its viewers, in the order they came.
     #[must_use]
     pub fn viewers(&self) -> Vec<ViewerView> {
-        self.0.viewers.lock().values().map(|entry| ViewerView(Arc::clone(entry))).collect()
+        let newest_dts_ms = self.0.stats.newest_dts_ms.get();
+        let view = |entry: &Arc<ViewerEntry>| ViewerView { entry: Arc::clone(entry), newest_dts_ms };
+        self.0.viewers.lock().values().map(view).collect()
     }
 
     /// How many viewers it has, the server's own readers included.

@@ -139,17 +139,6 @@ impl<T: RingItem> Cursor<T> {
         self.seek_sync = true;
         self.joined = false;
     }
-
-    /// Media time between the cursor and the newest item, in milliseconds.
-    pub(crate) fn lag_ms(&self) -> i64 {
-        self.ring.read(|held| {
-            let next = held.get(self.next_seq.max(held.first_seq()));
-            match (held.newest(), next) {
-                (Some(newest), Some(next)) => newest.item.dts_ms().saturating_sub(next.item.dts_ms()),
-                _ => 0,
-            }
-        })
-    }
 }
 
 #[cfg(test)]

@@ -106,10 +106,6 @@ impl<T> Held<T> {
         usize::try_from(seq.checked_sub(self.first_seq)?).ok().and_then(|index| self.slots.get(index))
     }
 
-    pub(crate) fn newest(&self) -> Option<&Slot<T>> {
-        self.slots.back()
-    }
-
     pub(crate) fn oldest_sync(&self) -> Option<u64> {
         self.sync_seqs.front().copied()
     }

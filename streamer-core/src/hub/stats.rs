@@ -108,8 +108,8 @@ pub struct ViewerStats {
     pub lost_frames: Counter,
     /// Times it was skipped forward.
     pub skips: Counter,
-    /// How far it is behind the live edge, in milliseconds of media.
-    pub lag_ms: Gauge,
+    /// Decode time of what was handed to its connection last, in milliseconds.
+    pub position_ms: Gauge,
 }
 
 #[cfg(test)]

@@ -91,7 +91,10 @@ impl<T: RingItem> Subscriber<T> {
     fn deliver(&mut self, step: Step<T>) -> Option<Delivery<T>> {
         Some(match step {
             Step::Header(header) => Delivery::Header(header),
-            Step::Item(item) => Delivery::Item(item),
+            Step::Item(item) => {
+                self.viewer.entry.stats.position_ms.set(item.dts_ms());
+                Delivery::Item(item)
+            }
             Step::Interrupted => Delivery::Interrupted,
             Step::Ended => return None,
             Step::Lost { frames } => {
@@ -109,11 +112,6 @@ impl<T: RingItem> Subscriber<T> {
     /// Goes forward to where `join` says, as after a pause; what is passed over is not counted as lost.
     pub fn skip(&mut self, join: Join) {
         self.cursor.skip(join);
-    }
-
-    /// Takes note, in the viewer's entry, of how far it is behind the live edge.
-    pub fn record_lag(&self) {
-        self.viewer.entry.stats.lag_ms.set(self.cursor.lag_ms());
     }
 
     /// The viewer's entry in the broadcast.

@@ -227,6 +227,18 @@ fn a_slow_viewer_is_resynchronised_or_disconnected_and_the_loss_counted() {
 }
 
 #[test]
+fn a_viewers_lag_is_media_time_to_the_live_edge() {
+    let registry = Registry::default();
+    let mut publisher = begin(&registry);
+    publisher.push(frame(VIDEO, 0, true));
+    let mut subscriber = publisher.broadcast().subscribe(&viewer()).unwrap();
+    assert_eq!(publisher.broadcast().viewers()[0].lag_ms(), None);
+    drain(&mut subscriber);
+    publisher.push(frame(VIDEO, 700, false));
+    assert_eq!(publisher.broadcast().viewers()[0].lag_ms(), Some(700));
+}
+
+#[test]
 fn a_key_frame_wish_reaches_the_publisher() {
     let registry = Registry::default();
     let publisher = begin(&registry);

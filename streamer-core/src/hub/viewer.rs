@@ -54,30 +54,40 @@ impl ViewerEntry {
 
 /// A viewer as seen from outside: its counters may be read and it may be closed.
 #[derive(Clone, Debug)]
-pub struct ViewerView(pub(crate) Arc<ViewerEntry>);
+pub struct ViewerView {
+    pub(crate) entry: Arc<ViewerEntry>,
+    pub(crate) newest_dts_ms: Option<i64>,
+}
 
 impl ViewerView {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> ViewerId {
-        self.0.id
+        self.entry.id
     }
 
     /// Who it is.
     #[must_use]
     pub fn info(&self) -> &ViewerInfo {
-        &self.0.info
+        &self.entry.info
     }
 
     /// What it was given.
     #[must_use]
     pub fn stats(&self) -> &ViewerStats {
-        &self.0.stats
+        &self.entry.stats
+    }
+
+    /// How far it was behind the live edge when this view was taken, in milliseconds of media; `None` until
+    /// it was given anything.
+    #[must_use]
+    pub fn lag_ms(&self) -> Option<i64> {
+        Some(self.newest_dts_ms?.saturating_sub(self.entry.stats.position_ms.get()?))
     }
 
     /// Ends it. Returns whether it had not been closed before.
     pub fn close(&self, reason: CloseReason) -> bool {
-        self.0.closed.set(reason)
+        self.entry.closed.set(reason)
     }
 }
 
