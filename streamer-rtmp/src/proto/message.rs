@@ -7,6 +7,18 @@ use super::chunk::{ChunkError, ChunkSize, Message, MessageHeader, MessageKind, w
 /// The chunk stream of protocol control (RTMP 1.0 section 5.4).
 pub const CONTROL_CHUNK_STREAM: u32 = 2;
 
+/// The chunk stream that commands are sent on here; the specification leaves the choice.
+pub const COMMAND_CHUNK_STREAM: u32 = 3;
+
+/// The chunk stream that audio is sent on here.
+pub const AUDIO_CHUNK_STREAM: u32 = 4;
+
+/// The chunk stream that data messages are sent on here.
+pub const DATA_CHUNK_STREAM: u32 = 5;
+
+/// The chunk stream that video is sent on here.
+pub const VIDEO_CHUNK_STREAM: u32 = 6;
+
 /// A message about the connection itself, always on message stream 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
