@@ -79,6 +79,12 @@ impl<T: RingItem> Subscriber<T> {
         }
     }
 
+    /// Whether somebody closed the subscriber, without taking anything: for a writer that is held up by its
+    /// peer and so cannot ask for more.
+    pub fn poll_closed(&mut self, cx: &Context<'_>) -> Poll<CloseReason> {
+        self.viewer.entry.closed.poll(&mut self.close_slot, cx)
+    }
+
     /// What is there now: `None` when the subscriber would have to wait or the broadcast has ended.
     pub fn try_next(&mut self) -> Option<Delivery<T>> {
         if let Some(reason) = self.viewer.entry.closed.get() {

@@ -200,7 +200,10 @@ fn a_kicked_viewer_and_a_kicked_publisher_are_told() {
     let publisher = begin(&registry);
     let broadcast = publisher.broadcast();
     let mut subscriber = broadcast.subscribe(&viewer()).unwrap();
+    let held_up = |subscriber: &mut Subscriber| subscriber.poll_closed(&Context::from_waker(Waker::noop()));
+    assert!(held_up(&mut subscriber).is_pending());
     assert!(broadcast.viewers()[0].close(CloseReason::Kicked));
+    assert!(matches!(held_up(&mut subscriber), Poll::Ready(CloseReason::Kicked)));
     assert!(matches!(block_on(subscriber.next()), Some(Delivery::Closed(CloseReason::Kicked))));
     assert!(broadcast.close_publisher(CloseReason::Kicked));
     assert_eq!(block_on(publisher.closed()), CloseReason::Kicked);
