@@ -4,7 +4,10 @@ use bytes::{Buf, Bytes};
 
 use super::error::FlvError;
 use super::tag::{FourCc, SoundFormat, legacy_codec};
-use crate::codec::{AacConfig, AvcConfig, Codec, G711Config, G711Law, nal};
+use crate::codec::{
+    AacConfig, Ac3Config, Av1Config, AvcConfig, Codec, FlacConfig, G711Config, G711Law, HevcConfig,
+    Mp3Config, OpusConfig, Vp9Config, nal, vp9,
+};
 
 /// Sampling frequency of G.711 in FLV, whatever the header says (Adobe FLV 10.1 E.4.2.1).
 const G711_SAMPLE_RATE_HZ: u32 = 8_000;
@@ -56,6 +59,9 @@ impl Configured {
     }
 }
 
+/// Channels of an Opus track that says nothing of them.
+const IMPLIED_CHANNELS: u8 = 2;
+
 /// Reads the configuration of a sequence start. `None` for codecs that have none: their first frame says
 /// what is to be known.
 pub(super) fn from_sequence_start(fourcc: FourCc, record: &Bytes) -> Result<Option<Configured>, FlvError> {
@@ -64,21 +70,83 @@ pub(super) fn from_sequence_start(fourcc: FourCc, record: &Bytes) -> Result<Opti
             let (config, length_size) = AvcConfig::parse_with_length_size(record)?;
             Some(Configured { codec: Codec::H264(config), length_size })
         }
+        FourCc::HEVC => {
+            let (config, length_size) = HevcConfig::parse_with_length_size(record)?;
+            Some(Configured { codec: Codec::H265(config), length_size })
+        }
+        FourCc::AV1 => Some(Configured::new(Codec::Av1(Av1Config::parse(record)?))),
+        FourCc::VP9 => Some(Configured::new(Codec::Vp9(Vp9Config::parse(record)?))),
         FourCc::AAC => Some(Configured::new(Codec::Aac(AacConfig::parse(record)?))),
+        FourCc::OPUS if record.is_empty() => from_channels(fourcc, IMPLIED_CHANNELS)?,
+        FourCc::OPUS => Some(Configured::new(Codec::Opus(OpusConfig::parse(record)?))),
+        FourCc::FLAC => Some(Configured::new(Codec::Flac(FlacConfig::parse(record)?))),
         FourCc::MP3 | FourCc::AC3 | FourCc::EAC3 => None,
         _ => return Err(unsupported(fourcc)),
     })
 }
 
-/// Reads the configuration from a frame, for codecs whose frames say it all; `None` for others.
-pub(super) fn from_frame(name: CodecName, _frame: &Bytes) -> Result<Option<Configured>, FlvError> {
-    Ok(match name {
-        CodecName::G711(law, channels) => {
-            let config = G711Config { law, sample_rate_hz: G711_SAMPLE_RATE_HZ, channels };
-            Some(Configured::new(Codec::G711(config)))
-        }
-        CodecName::FourCc(_) => None,
+/// Makes a configuration of a number of channels, for Opus whose own was sent empty; `None` for others.
+pub(super) fn from_channels(fourcc: FourCc, channels: u8) -> Result<Option<Configured>, FlvError> {
+    Ok(match fourcc {
+        FourCc::OPUS => Some(Configured::new(Codec::Opus(OpusConfig::new(channels)?))),
+        _ => None,
     })
+}
+
+/// Reads the configuration from a frame, for codecs whose frames say it all; `None` for others.
+pub(super) fn from_frame(name: CodecName, frame: &Bytes) -> Result<Option<Configured>, FlvError> {
+    let codec = match name {
+        CodecName::G711(law, channels) => Codec::G711(G711Config::new(law, G711_SAMPLE_RATE_HZ, channels)?),
+        CodecName::FourCc(FourCc::MP3) => Codec::Mp3(Mp3Config::parse(frame)?),
+        CodecName::FourCc(FourCc::AC3) => Codec::Ac3(Ac3Config::parse(frame)?),
+        CodecName::FourCc(FourCc::EAC3) => Codec::Eac3(Ac3Config::parse_enhanced(frame)?),
+        CodecName::FourCc(
+            FourCc::AVC
+            | FourCc::HEVC
+            | FourCc::AV1
+            | FourCc::VP9
+            | FourCc::AAC
+            | FourCc::OPUS
+            | FourCc::FLAC,
+        ) => return Ok(None),
+        CodecName::FourCc(fourcc) => return Err(unsupported(fourcc)),
+    };
+    Ok(Some(Configured::new(codec)))
+}
+
+/// Puts into `codec` what a random access point says and its record does not: the size of pictures.
+/// Returns whether anything changed.
+pub(super) fn learn(codec: &mut Codec, frame: &[u8]) -> bool {
+    match codec {
+        Codec::Vp9(config) => match vp9::key_frame_resolution(frame) {
+            Ok(Some(resolution)) if config.resolution != Some(resolution) => {
+                config.resolution = Some(resolution);
+                true
+            }
+            _ => false,
+        },
+        Codec::Av1(config) if config.resolution.is_none() => match Av1Config::from_temporal_unit(frame) {
+            Ok(Some(found)) => {
+                (config.resolution, config.frame_rate) = (found.resolution, found.frame_rate);
+                found.resolution.is_some()
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Takes over into `codec` what was [learnt](learn) under the same record.
+pub(super) fn keep_learnt(held: &Codec, codec: &mut Codec) {
+    match (held, codec) {
+        (Codec::Vp9(held), Codec::Vp9(config)) if held.record == config.record => {
+            config.resolution = held.resolution;
+        }
+        (Codec::Av1(held), Codec::Av1(config)) if held.record == config.record => {
+            (config.resolution, config.frame_rate) = (held.resolution, held.frame_rate);
+        }
+        _ => {}
+    }
 }
 
 /// The canonical form of a frame's payload; a slice of it wherever no length has to be rewritten.

@@ -9,8 +9,8 @@ use super::config::{self, CodecName, Configured};
 use super::error::FlvError;
 use super::metadata;
 use super::tag::{
-    AacPacketType, AudioPacketType, AudioTag, FourCc, Layout, ModEx, Part, VideoFrameType, VideoPacket,
-    VideoPacketType, VideoTag,
+    AacPacketType, AudioPacketType, AudioTag, FourCc, Layout, ModEx, MultichannelConfig, Part,
+    VideoFrameType, VideoPacket, VideoPacketType, VideoTag,
 };
 use crate::codec::{Codec, DataFormat};
 use crate::frame::{Frame, Media};
@@ -20,6 +20,8 @@ use crate::track::{Metadata, Track, TrackId, Tracks};
 /// Most tracks of one stream. Each keeps a configuration record of up to 32 KiB; encoders send fewer
 /// than ten.
 pub const MAX_TRACKS: usize = 32;
+
+const TOO_MANY_TRACKS: FlvError = FlvError::TooMany { what: "tracks in a stream", max: MAX_TRACKS };
 
 /// What was left out, and why. Counts frames where it is known that there was one, else messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +71,8 @@ struct State {
     id: TrackId,
     name: CodecName,
     length_size: u8,
+    /// Whether the configuration was made up, because an empty one was sent.
+    implied: bool,
 }
 
 /// When and how a coded frame is to be presented.
@@ -130,7 +134,8 @@ impl MessageDemuxer {
                         AudioPacketType::CodedFrames => {
                             demuxer.frame(id, CodecName::FourCc(part.fourcc), timing, 0, part.data, out)
                         }
-                        AudioPacketType::SequenceEnd | AudioPacketType::MultichannelConfig => Ok(()),
+                        AudioPacketType::SequenceEnd => Ok(()),
+                        AudioPacketType::MultichannelConfig => demuxer.channels(id, part),
                     }
                 })
             }
@@ -266,22 +271,44 @@ impl MessageDemuxer {
 
     fn configure(&mut self, id: TrackId, fourcc: FourCc, record: &Bytes) -> Result<(), FlvError> {
         match config::from_sequence_start(fourcc, record)? {
-            Some(configured) => self.set(id, CodecName::FourCc(fourcc), configured),
+            Some(configured) => self.set(id, CodecName::FourCc(fourcc), configured, record.is_empty()),
             None => Ok(()),
         }
     }
 
-    fn set(&mut self, id: TrackId, name: CodecName, configured: Configured) -> Result<(), FlvError> {
-        let timescale = self.tracks.get(id).map_or(Timescale::MILLIS, |track| track.timescale);
-        if self.tracks.get(id).is_none() && self.tracks.list.len() >= MAX_TRACKS {
-            return Err(FlvError::TooMany { what: "tracks in a stream", max: MAX_TRACKS });
-        }
-        let state = State { id, name, length_size: configured.length_size };
+    fn set(
+        &mut self,
+        id: TrackId,
+        name: CodecName,
+        mut configured: Configured,
+        implied: bool,
+    ) -> Result<(), FlvError> {
+        let timescale = match self.tracks.get(id) {
+            Some(held) => {
+                config::keep_learnt(&held.codec, &mut configured.codec);
+                held.timescale
+            }
+            None if self.tracks.list.len() >= MAX_TRACKS => return Err(TOO_MANY_TRACKS),
+            None => Timescale::MILLIS,
+        };
+        let state = State { id, name, length_size: configured.length_size, implied };
         match self.states.iter_mut().find(|state| state.id == id) {
             Some(held) => *held = state,
             None => self.states.push(state),
         }
         self.changed |= self.tracks.set(Track { id, timescale, codec: configured.codec });
+        Ok(())
+    }
+
+    /// Takes a channel layout, which matters where the codec's own configuration was empty.
+    fn channels(&mut self, id: TrackId, part: Part) -> Result<(), FlvError> {
+        let layout = MultichannelConfig::parse(part.data)?;
+        let name = CodecName::FourCc(part.fourcc);
+        if self.states.iter().any(|state| state.id == id && state.name == name && state.implied)
+            && let Some(configured) = config::from_channels(part.fourcc, layout.channels)?
+        {
+            self.set(id, name, configured, true)?;
+        }
         Ok(())
     }
 
@@ -298,15 +325,20 @@ impl MessageDemuxer {
             self.dropped.empty += 1;
             return Ok(());
         }
-        if let Some(configured) = config::from_frame(name, &data)? {
-            self.set(id, name, configured)?;
+        let known = |state: &&State| state.id == id && state.name == name;
+        match config::from_frame(name, &data) {
+            Ok(Some(configured)) => self.set(id, name, configured, false)?,
+            Ok(None) => {}
+            // A header that cannot be read is the decoder's business once there was one that could.
+            Err(FlvError::Codec(_)) if self.states.iter().any(|state| known(&state)) => {}
+            Err(error) => return Err(error),
         }
-        let Some(state) = self.states.iter().find(|state| state.id == id && state.name == name) else {
+        let Some(state) = self.states.iter().find(known) else {
             self.dropped.before_config += 1;
             return Ok(());
         };
         let data = config::canonical_payload(name, state.length_size, data)?;
-        let timescale = self.timescale(id, timing.nanos);
+        let timescale = self.refine(id, timing, &data);
         let dts = timestamp(timing.timestamp_ms, timing.nanos, timescale);
         let pts = dts.offset_by(Timestamp::from_millis(composition_ms.into()).rescale(timescale).ticks());
         self.announce(out);
@@ -314,14 +346,17 @@ impl MessageDemuxer {
         Ok(())
     }
 
-    /// The scale of a track's timestamps, made finer when an offset calls for it.
-    fn timescale(&mut self, id: TrackId, nanos: Option<u32>) -> Timescale {
+    /// Brings a track up to what a frame tells of it, and answers with the scale of its timestamps.
+    fn refine(&mut self, id: TrackId, timing: Timing, data: &[u8]) -> Timescale {
         let Some(track) = self.tracks.list.iter_mut().find(|track| track.id == id) else {
             return Timescale::MILLIS;
         };
-        if nanos.is_some() && track.timescale != Timescale::NANOS {
+        if timing.nanos.is_some() && track.timescale != Timescale::NANOS {
             track.timescale = Timescale::NANOS;
             self.changed = true;
+        }
+        if timing.sync {
+            self.changed |= config::learn(&mut track.codec, data);
         }
         track.timescale
     }
@@ -369,7 +404,7 @@ impl MessageDemuxer {
         let id = TrackId::data(0);
         if self.tracks.get(id).is_none() {
             if self.tracks.list.len() >= MAX_TRACKS {
-                return Err(FlvError::TooMany { what: "tracks in a stream", max: MAX_TRACKS });
+                return Err(TOO_MANY_TRACKS);
             }
             let codec = Codec::Data(DataFormat::Amf0);
             self.changed |= self.tracks.set(Track { id, timescale: Timescale::MILLIS, codec });
@@ -557,13 +592,44 @@ mod tests {
         assert!(matches!(fed.audio(0, b"\xb2speex"), Err(FlvError::UnsupportedCodec { .. })));
         assert!(matches!(fed.video(0, b"\x90vvc1rec"), Err(FlvError::UnsupportedCodec { .. })));
         assert!(matches!(fed.video(0, b"\x95av01desc"), Err(FlvError::UnsupportedCodec { .. })));
-        assert_eq!(fed.demuxer.dropped().unsupported, 4);
+        assert!(matches!(fed.video(0, b"\x91vp08frame"), Err(FlvError::UnsupportedCodec { .. })));
+        assert_eq!(fed.demuxer.dropped().unsupported, 5);
         // A broken configuration leaves the one in force.
         let error = fed.video(0, b"\x17\0\0\0\0\x01").unwrap_err();
         assert!(matches!(error, FlvError::Codec(_)) && !error.is_fatal());
         assert_eq!(fed.demuxer.dropped().malformed, 1);
         fed.video(0, &with(b"\x17\x01\0\0\0", NAL)).unwrap();
         fed.tracks_and_frame();
+    }
+
+    #[test]
+    fn an_empty_opus_configuration_is_made_up() {
+        let mut fed = Fed::new();
+        fed.audio(0, b"\x90Opus").unwrap();
+        let channels = |fed: &Fed| fed.demuxer.tracks().list[0].codec.channels();
+        assert_eq!(channels(&fed), Some(2));
+        fed.audio(0, b"\x94Opus\x01\x06\x00\x00\x00\x3f").unwrap();
+        assert_eq!(channels(&fed), Some(6));
+        // One that was sent stands.
+        let head = crate::codec::OpusConfig::new(1).unwrap().record;
+        fed.audio(0, &with(b"\x90Opus", &head)).unwrap();
+        fed.audio(0, b"\x94Opus\x00\x02").unwrap();
+        assert_eq!(channels(&fed), Some(1));
+    }
+
+    #[test]
+    fn mp3_is_configured_by_its_frames() {
+        let mut fed = Fed::new();
+        assert!(matches!(fed.audio(0, b"\x2fgarbage"), Err(FlvError::Codec(_))));
+        // MPEG-1 layer III, 128 kbit/s, 44.1 kHz, stereo.
+        fed.audio(0, b"\x2f\xff\xfb\x90\x00rest").unwrap();
+        let (tracks, _) = fed.tracks_and_frame();
+        assert_eq!(tracks.list[0].codec.sample_rate_hz(), Some(44_100));
+        fed.audio(26, b"\x2fgarbage").unwrap();
+        assert_eq!(fed.one_frame().data, &b"garbage"[..]);
+        // The same codec by FourCC is the same track.
+        fed.audio(52, b"\x91.mp3\xff\xfb\x94\x00rest").unwrap();
+        assert_eq!(fed.taken().iter().filter(|media| matches!(media, Media::Tracks(_))).count(), 1);
     }
 
     #[test]

@@ -277,6 +277,57 @@ mod tests {
         assert_eq!(samples, 1_600);
     }
 
+    /// Each track of a file: name of the codec, its size or rate, number of frames and of sync frames.
+    fn summary(bytes: &[u8]) -> Vec<(String, &'static str, u32, usize, usize)> {
+        let media = media_of(bytes);
+        let last = media.iter().rev().find_map(|media| match media {
+            Media::Tracks(tracks) => Some(Arc::clone(tracks)),
+            Media::Frame(_) => None,
+        });
+        let mut tracks = last.unwrap().list.clone();
+        tracks.sort_by_key(|track| track.id);
+        let of_track = |track: &crate::track::Track| {
+            let frames = frames_of(&media, track.id);
+            let codec = &track.codec;
+            let what = codec.resolution().map(|size| size.width).or(codec.sample_rate_hz()).unwrap();
+            let syncs = frames.iter().filter(|frame| frame.sync).count();
+            (track.id.to_string(), codec.name(), what, frames.len(), syncs)
+        };
+        tracks.iter().map(of_track).collect()
+    }
+
+    #[test]
+    fn files_of_every_codec() {
+        let track = |id: &str, codec, what, frames, syncs| (id.to_owned(), codec, what, frames, syncs);
+        let hevc_opus = include_bytes!("../../../testdata/flv/enhanced_hevc_opus.flv");
+        let expected = [track("video0", "H265", 64, 10, 2), track("audio0", "Opus", 48_000, 51, 51)];
+        assert_eq!(summary(hevc_opus), expected);
+        let av1_flac = include_bytes!("../../../testdata/flv/enhanced_av1_flac.flv");
+        let expected = [track("video0", "AV1", 64, 5, 1), track("audio0", "FLAC", 16_000, 25, 25)];
+        assert_eq!(summary(av1_flac), expected);
+        let vp9_ac3 = include_bytes!("../../../testdata/flv/enhanced_vp9_ac3.flv");
+        let expected = [track("video0", "VP9", 64, 5, 1), track("audio0", "AC-3", 48_000, 16, 16)];
+        assert_eq!(summary(vp9_ac3), expected);
+        let multitrack = include_bytes!("../../../testdata/flv/enhanced_multitrack.flv");
+        let expected = [
+            track("video0", "H264", 64, 5, 1),
+            track("video1", "H264", 32, 5, 1),
+            track("audio0", "AAC", 48_000, 25, 25),
+            track("audio1", "MP3", 48_000, 22, 22),
+        ];
+        assert_eq!(summary(multitrack), expected);
+        let mp3 = include_bytes!("../../../testdata/flv/legacy_mp3.flv");
+        assert_eq!(summary(mp3), [track("audio0", "MP3", 44_100, 40, 40)]);
+    }
+
+    #[test]
+    fn temporal_delimiters_are_left_out() {
+        let media = media_of(include_bytes!("../../../testdata/flv/enhanced_av1_flac.flv"));
+        for frame in frames_of(&media, TrackId::video(0)) {
+            assert_ne!(frame.data[0], 0x12);
+        }
+    }
+
     #[test]
     fn timestamps_go_on_past_their_32_bits_and_back_over_them() {
         let body = b"\x72samples";
