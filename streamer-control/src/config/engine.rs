@@ -1,0 +1,288 @@
+//! `engine.json`: the configuration file of the streaming engine.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use streamer_core::{AppName, StreamKey, StreamName};
+
+use super::app::{AppConfig, SourceType};
+use super::ports;
+use super::stream_url::StreamUrl;
+
+/// The whole file. Every field may be left out; `{}` is the default configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// Where the engine listens.
+    pub listeners: Listeners,
+    /// Certificate of the TLS listeners; needed when one of them is on.
+    pub tls: Option<TlsConfig>,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// Bounds on what peers may use.
+    pub limits: LimitsConfig,
+    /// Networks of reverse proxies whose word about a client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The applications.
+    pub apps: Vec<AppConfig>,
+    /// Streams fetched from other servers.
+    pub pulls: Vec<PullConfig>,
+    /// Streams pushed to other servers.
+    pub forwards: Vec<ForwardConfig>,
+}
+
+impl Default for EngineConfig {
+    /// The embedded configuration: one application `live` of type `rtmp_push` on the documented ports.
+    fn default() -> Self {
+        Self {
+            listeners: Listeners::default(),
+            tls: None,
+            log: LogConfig::default(),
+            limits: LimitsConfig::default(),
+            trusted_proxies: Vec::new(),
+            apps: AppName::new("live")
+                .map(|name| AppConfig::new(name, SourceType::RtmpPush))
+                .into_iter()
+                .collect(),
+            pulls: Vec::new(),
+            forwards: Vec::new(),
+        }
+    }
+}
+
+/// Where the engine listens; `null` switches a listener off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listeners {
+    /// RTMP.
+    pub rtmp: Option<ListenerConfig>,
+    /// RTMP over TLS.
+    pub rtmps: Option<ListenerConfig>,
+    /// HTTP streaming.
+    pub http: Option<ListenerConfig>,
+    /// HTTP streaming over TLS.
+    pub https: Option<ListenerConfig>,
+    /// The engine's own HTTP API.
+    pub api: Option<ApiConfig>,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self {
+            rtmp: Some(ListenerConfig::everywhere(ports::RTMP)),
+            rtmps: None,
+            http: Some(ListenerConfig::everywhere(ports::HTTP)),
+            https: None,
+            api: Some(ApiConfig::default()),
+        }
+    }
+}
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerConfig {
+    /// Addresses to listen on. `::` is every address of the machine, IPv4 and IPv6.
+    #[serde(default = "every_address")]
+    pub bind: Vec<IpAddr>,
+    /// Port; 0 takes a free one.
+    pub port: u16,
+}
+
+impl ListenerConfig {
+    /// On every address of the machine.
+    #[must_use]
+    pub fn everywhere(port: u16) -> Self {
+        Self { bind: every_address(), port }
+    }
+}
+
+fn every_address() -> Vec<IpAddr> {
+    vec![IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
+}
+
+/// The listener of the engine's own HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiConfig {
+    /// Addresses to listen on; loopback unless set.
+    pub bind: Vec<IpAddr>,
+    /// Port; 0 takes a free one.
+    pub port: u16,
+    /// Whether `/metrics` is read without the token.
+    pub open_metrics: bool,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        let bind = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        Self { bind, port: ports::ENGINE_API, open_metrics: false }
+    }
+}
+
+/// Certificate and key, as PEM files. Relative paths begin at the folder of the configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate and those that lead to its issuer.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub private_key: PathBuf,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// The least urgent level that is logged.
+    pub level: LogLevel,
+    /// Its form.
+    pub format: LogFormat,
+}
+
+/// Urgency of what is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// And what may need a look.
+    Warn,
+    /// And what happened.
+    #[default]
+    Info,
+    /// And how.
+    Debug,
+    /// And every step.
+    Trace,
+}
+
+impl LogLevel {
+    /// Its spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Bounds on what peers may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Most connections of one listener, from 1.
+    pub max_connections: usize,
+    /// Most connections of one listener from one address, from 1; `null` for no such bound: many viewers
+    /// may share the address of a company or a mobile network.
+    pub max_connections_per_address: Option<usize>,
+}
+
+/// Connections of one listener unless set otherwise: past what one machine's ports and memory serve.
+pub const DEFAULT_MAX_CONNECTIONS: usize = 65_536;
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { max_connections: DEFAULT_MAX_CONNECTIONS, max_connections_per_address: None }
+    }
+}
+
+/// A stream fetched from another server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PullConfig {
+    /// Its application, of type `rtmp_pull`.
+    #[serde(with = "name")]
+    pub app: AppName,
+    /// Its name within the application.
+    #[serde(with = "name")]
+    pub stream: StreamName,
+    /// Where it is fetched; the next one is tried when one fails.
+    pub urls: Vec<StreamUrl>,
+    /// Address of this machine to leave by; `null` asks the routing table.
+    #[serde(default)]
+    pub local_address: Option<IpAddr>,
+}
+
+impl PullConfig {
+    /// The stream it feeds.
+    #[must_use]
+    pub fn key(&self) -> StreamKey {
+        StreamKey { app: self.app.clone(), stream: self.stream.clone() }
+    }
+}
+
+/// A stream pushed to another server, watched or not, however it came in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardConfig {
+    /// Its name, unique within the application; of the same characters as a stream's.
+    #[serde(with = "name")]
+    pub name: StreamName,
+    /// The application of the stream.
+    #[serde(with = "name")]
+    pub app: AppName,
+    /// The stream.
+    #[serde(with = "name")]
+    pub stream: StreamName,
+    /// Where it goes.
+    pub url: StreamUrl,
+    /// Address of this machine to leave by; `null` asks the routing table.
+    #[serde(default)]
+    pub local_address: Option<IpAddr>,
+    /// Whether to encrypt though the URL says `rtmp`.
+    #[serde(default)]
+    pub ssl: bool,
+}
+
+impl ForwardConfig {
+    /// The stream it pushes.
+    #[must_use]
+    pub fn key(&self) -> StreamKey {
+        StreamKey { app: self.app.clone(), stream: self.stream.clone() }
+    }
+
+    /// Where it goes, with the switch `ssl` applied.
+    #[must_use]
+    pub fn destination(&self) -> StreamUrl {
+        if self.ssl { self.url.over_tls() } else { self.url.clone() }
+    }
+}
+
+/// Names of the core, read and written as text.
+pub(super) mod name {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<T: Display, S: Serializer>(name: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(name)
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|error| de::Error::custom(format!("bad name {text:?}: {error}")))
+    }
+}
