@@ -8,18 +8,29 @@
 //! | [`command`], [`status`] | RTMP 1.0 section 7.2, commands and what answers them |
 //! | [`capabilities`] | Enhanced RTMP v1 and v2, what `connect` announces |
 //! | [`stream_name`] | how clients split a URL into application, stream and query |
+//! | [`url`] | `rtmp://` and `rtmps://` URLs |
+//! | [`media`] | audio, video and data messages as sessions hand them out |
 //! | [`server`] | one connection seen from the server, all of the above together |
+//! | [`client`] | the same seen from the client |
 
 mod acknowledge;
 mod aggregate;
+mod backlog;
 pub mod capabilities;
 pub mod chunk;
+pub mod client;
 pub mod command;
 pub mod handshake;
+pub mod media;
 pub mod message;
 mod outbox;
 pub mod server;
 pub mod status;
 pub mod stream_name;
+pub mod url;
+
+#[cfg(test)]
+mod pair_tests;
 
 pub use acknowledge::{DEFAULT_ACK_WINDOW_BYTES, MIN_ACK_WINDOW_BYTES};
+pub use backlog::{MAX_PENDING_EVENTS, MAX_PENDING_OUTPUT_BYTES};

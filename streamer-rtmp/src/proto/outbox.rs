@@ -42,6 +42,10 @@ impl Outbox {
         Ok(())
     }
 
+    pub(super) fn message(&mut self, header: &MessageHeader, payload: &[u8]) -> Result<(), ChunkError> {
+        write_message(header, payload, self.chunk_size, &mut self.bytes)
+    }
+
     pub(super) fn command(&mut self, message_stream: u32, command: &Command) -> Result<(), ChunkError> {
         let header = MessageHeader {
             chunk_stream: COMMAND_CHUNK_STREAM,

@@ -1,9 +1,8 @@
 //! What a server session tells its owner.
 
-use bytes::Bytes;
-
 use super::super::capabilities::Capabilities;
 use super::super::command::PublishKind;
+use super::super::media::MediaMessage;
 
 /// Something the peer did or wants. `message_stream` names the message stream it is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,28 +119,4 @@ pub struct PlayRequest {
     pub duration: f64,
     /// Whether to flush what was played before.
     pub reset: bool,
-}
-
-/// What a media message carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MediaMessageKind {
-    /// The body of an FLV audio tag.
-    Audio,
-    /// The body of an FLV video tag.
-    Video,
-    /// Data in AMF0, such as `@setDataFrame` and `onMetaData`; AMF3 has been converted.
-    Data,
-}
-
-/// One media message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MediaMessage {
-    /// The message stream.
-    pub message_stream: u32,
-    /// What it carries.
-    pub kind: MediaMessageKind,
-    /// Milliseconds since the publisher's epoch, unwrapped to 64 bits.
-    pub timestamp_ms: i64,
-    /// The body, never empty.
-    pub payload: Bytes,
 }

@@ -21,11 +21,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use event::{ConnectInfo, MediaMessage, MediaMessageKind, PlayRequest, PublishRequest, ServerEvent};
-pub use options::{
-    MAX_MESSAGE_STREAMS, MAX_PENDING_EVENTS, MAX_PENDING_OUTPUT_BYTES, MAX_REFUSED_COMMANDS, ServerOptions,
-    SessionError,
-};
+pub use event::{ConnectInfo, PlayRequest, PublishRequest, ServerEvent};
+pub use options::{MAX_MESSAGE_STREAMS, MAX_REFUSED_COMMANDS, ServerOptions, SessionError};
 pub use stream::{PlayEnd, PlayNotice};
 
 use std::collections::VecDeque;
@@ -35,10 +32,12 @@ use streamer_core::container::flv::amf0::Value;
 
 use super::acknowledge::Acknowledger;
 use super::aggregate::Aggregate;
+use super::backlog::{MAX_PENDING_EVENTS, MAX_PENDING_OUTPUT_BYTES};
 use super::capabilities::{Capabilities, CapsEx};
 use super::chunk::{ChunkReader, ChunkSize, Message, MessageKind, ReaderLimits};
-use super::command::{Answer, Command, data_to_amf0};
+use super::command::{Answer, Command};
 use super::handshake::{Seed, ServerHandshake};
+use super::media::MediaMessage;
 use super::message::{ControlMessage, UserControl};
 use super::outbox::Outbox;
 use super::status::{Status, codes};
@@ -283,37 +282,15 @@ impl ServerSession {
     }
 
     fn handle_media(&mut self, message: Message) {
-        let kind = match message.kind {
-            MessageKind::Audio => MediaMessageKind::Audio,
-            MessageKind::Video => MediaMessageKind::Video,
-            MessageKind::DataAmf0 | MessageKind::DataAmf3 => MediaMessageKind::Data,
-            _ => return,
-        };
-        if !self.streams.is_publishing(message.message_stream) {
-            self.dropped_messages += 1;
-            return;
+        let publishing = self.streams.is_publishing(message.message_stream);
+        match MediaMessage::from_message(message) {
+            Ok(Some(media)) if publishing => {
+                self.refused_commands = 0;
+                self.events.push_back(ServerEvent::Media(media));
+            }
+            Ok(None) if publishing => {}
+            _ => self.dropped_messages += 1,
         }
-        let payload = match message.kind {
-            MessageKind::DataAmf3 => match data_to_amf0(&message.payload) {
-                Ok(payload) => payload,
-                Err(_) => {
-                    self.dropped_messages += 1;
-                    return;
-                }
-            },
-            _ => message.payload,
-        };
-        // Flash sends empty audio messages in silence; they say nothing.
-        if payload.is_empty() {
-            return;
-        }
-        self.refused_commands = 0;
-        self.events.push_back(ServerEvent::Media(MediaMessage {
-            message_stream: message.message_stream,
-            kind,
-            timestamp_ms: message.timestamp_ms,
-            payload,
-        }));
     }
 
     fn handle_control(&mut self, control: ControlMessage) -> Result<(), SessionError> {

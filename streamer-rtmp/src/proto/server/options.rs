@@ -13,14 +13,6 @@ pub const MAX_MESSAGE_STREAMS: usize = 16;
 /// up. Encoders send a handful at their start; a peer that sends thousands means harm or is broken.
 pub const MAX_REFUSED_COMMANDS: usize = 1024;
 
-/// Events that wait before input is read on: as many as one read of 64 KiB of small audio messages brings, some 100
-/// bytes each.
-pub const MAX_PENDING_EVENTS: usize = 1024;
-
-/// Output that waits before input is read on, in bytes. A peer that asks and does not read its answers is not
-/// listened to any longer; a dozen answers take a few KiB.
-pub const MAX_PENDING_OUTPUT_BYTES: usize = 64 * 1024;
-
 /// How a server session behaves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerOptions {

@@ -7,6 +7,7 @@ use super::super::capabilities::{CodecFlags, CodecSupport};
 use super::super::chunk::{MessageHeader, write_message};
 use super::super::command::{NamedCall, PublishKind};
 use super::super::handshake::{ClientHandshake, HandshakeMode};
+use super::super::media::MediaMessageKind;
 use super::super::stream_name::MAX_NAME_BYTES;
 use super::*;
 
