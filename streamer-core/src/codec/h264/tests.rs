@@ -115,6 +115,55 @@ fn baseline(width: u64, height: u64, cycle: u64) -> Vec<u8> {
     set.unit()
 }
 
+/// A High 4:4:4 set of 20 by 15 macroblocks, cropped by one unit on each side, with twelve scaling lists: of 16
+/// and 64 coefficients, absent, and ended early by a scale of zero.
+fn high_444(separate_planes: bool, frame_mbs_only: bool) -> Vec<u8> {
+    let mut set = BitWriter::default();
+    set.bits(8, 0x67)
+        .bits(24, 0xf4_00_1e)
+        .ue(0)
+        .ue(3)
+        .bits(1, u64::from(separate_planes))
+        .ue(2)
+        .ue(6)
+        .bits(1, 0);
+    set.bits(1, 1);
+    for list in 0..12 {
+        match list % 3 {
+            0 => {
+                set.bits(1, 1);
+                for coefficient in 0..if list < 6 { 16 } else { 64 } {
+                    set.se(coefficient % 3 - 1);
+                }
+            }
+            1 => {
+                set.bits(1, 1).se(-7).se(-1); // scales 1, then 0: the rest repeats
+            }
+            _ => {
+                set.bits(1, 0);
+            }
+        }
+    }
+    set.ue(0).ue(2).ue(1).bits(1, 0).ue(19).ue(14).bits(1, u64::from(frame_mbs_only));
+    if !frame_mbs_only {
+        set.bits(1, 0);
+    }
+    set.bits(1, 1).bits(1, 1).ue(1).ue(1).ue(1).ue(1).bits(1, 0).bits(1, 1);
+    set.unit()
+}
+
+#[test]
+fn scaling_lists_are_passed_and_crops_follow_the_chroma_format() {
+    for separate_planes in [false, true] {
+        let sps = Sps::parse(&high_444(separate_planes, true)).unwrap();
+        assert_eq!((sps.chroma_format, sps.bit_depth_luma, sps.bit_depth_chroma), (3, 10, 14));
+        assert_eq!(sps.resolution, Resolution { width: 318, height: 238 });
+    }
+    // Fields: twice the lines, in pairs.
+    let sps = Sps::parse(&high_444(true, false)).unwrap();
+    assert_eq!(sps.resolution, Resolution { width: 318, height: 476 });
+}
+
 #[test]
 fn dimensions_up_to_the_limit() {
     let max = u64::from(crate::codec::MAX_DIMENSION);
