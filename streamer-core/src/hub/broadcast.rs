@@ -15,7 +15,7 @@ use super::options::AppOptions;
 use super::publisher::{Ingest, PublisherInfo};
 use super::registry::RegistryInner;
 use super::ring::{Phase, Ring};
-use super::stats::IngestStats;
+use super::stats::{AudienceTotals, IngestStats};
 use super::subscriber::{SubscribeOptions, Subscriber};
 use super::viewer::{Viewer, ViewerEntry, ViewerId, ViewerView};
 use super::wake::Signal;
@@ -43,8 +43,15 @@ pub(crate) struct Shared {
     pub(crate) tracks: RwLock<Arc<Tracks>>,
     pub(crate) key_frame_wish: Signal<()>,
     pub(crate) forms: Mutex<HashMap<FormKey, Form>>,
-    viewers: Mutex<BTreeMap<ViewerId, Arc<ViewerEntry>>>,
+    audience: Mutex<Audience>,
     registry: Weak<RegistryInner>,
+}
+
+/// Who watches, and the sums of those who did.
+#[derive(Default)]
+struct Audience {
+    viewers: BTreeMap<ViewerId, Arc<ViewerEntry>>,
+    departed: BTreeMap<&'static str, AudienceTotals>,
 }
 
 static NEXT_VIEWER: AtomicU64 = AtomicU64::new(1);
@@ -60,7 +67,7 @@ impl Shared {
             tracks: RwLock::default(),
             key_frame_wish: Signal::new(),
             forms: Mutex::default(),
-            viewers: Mutex::default(),
+            audience: Mutex::default(),
             registry,
         }
     }
@@ -85,7 +92,15 @@ impl Shared {
     }
 
     pub(crate) fn remove_viewer(&self, entry: &ViewerEntry, form: Option<FormKey>) {
-        if self.viewers.lock().remove(&entry.id).is_some() {
+        let left = {
+            let mut audience = self.audience.lock();
+            let left = audience.viewers.remove(&entry.id).is_some();
+            if left {
+                audience.departed.entry(entry.info.protocol).or_default().count(&entry.stats);
+            }
+            left
+        };
+        if left {
             self.tell(EventKind::ViewerLeft(entry.id, entry.info.clone()));
         }
         if let Some(key) = form
@@ -103,6 +118,13 @@ pub struct Broadcast(pub(crate) Arc<Shared>);
 impl std::fmt::Debug for Broadcast {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Broadcast").field(&self.0.key).finish()
+    }
+}
+
+impl PartialEq for Broadcast {
+    /// Whether both are handles of the same broadcast; a later one of the same name is another.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -169,13 +191,27 @@ impl Broadcast {
     pub fn viewers(&self) -> Vec<ViewerView> {
         let newest_dts_ms = self.0.stats.newest_dts_ms.get();
         let view = |entry: &Arc<ViewerEntry>| ViewerView { entry: Arc::clone(entry), newest_dts_ms };
-        self.0.viewers.lock().values().map(view).collect()
+        self.0.audience.lock().viewers.values().map(view).collect()
     }
 
     /// How many viewers it has, the server's own readers included.
     #[must_use]
     pub fn viewer_count(&self) -> usize {
-        self.0.viewers.lock().len()
+        self.0.audience.lock().viewers.len()
+    }
+
+    /// What its viewers were given, those who left included, by protocol. The server's own readers count as
+    /// the protocol they name.
+    #[must_use]
+    pub fn audience(&self) -> BTreeMap<&'static str, AudienceTotals> {
+        let audience = self.0.audience.lock();
+        let mut totals = audience.departed.clone();
+        for entry in audience.viewers.values() {
+            let totals = totals.entry(entry.info.protocol).or_default();
+            totals.count(&entry.stats);
+            totals.present += 1;
+        }
+        totals
     }
 
     /// Asks the publisher for a random access point, if its protocol can.
@@ -188,7 +224,7 @@ impl Broadcast {
         let id = ViewerId(NEXT_VIEWER.fetch_add(1, Ordering::Relaxed));
         let entry = Arc::new(ViewerEntry::new(id, options.viewer.clone()));
         {
-            let mut viewers = self.0.viewers.lock();
+            let viewers = &mut self.0.audience.lock().viewers;
             // The server's own readers are no audience: a full house must not stop a recording.
             if !options.viewer.internal && viewers.len() >= max {
                 return Err(SubscribeError::TooManyViewers { max });

@@ -38,6 +38,6 @@ pub use options::{
 pub use publisher::{Interrupted, Publisher, PublisherInfo};
 pub use registry::{MAX_BROADCASTS, MAX_WAITING, Registry};
 pub use ring::{DEFAULT_RING_HOLD, MAX_RING_BYTES, MAX_RING_DURATION, MAX_RING_ITEMS, RingItem, RingLimits};
-pub use stats::{Counter, Gauge, IngestStats, ViewerStats};
+pub use stats::{AudienceTotals, Counter, Gauge, IngestStats, ViewerStats};
 pub use subscriber::{Delivery, SubscribeOptions, Subscriber};
 pub use viewer::{Viewer, ViewerId, ViewerInfo, ViewerView};

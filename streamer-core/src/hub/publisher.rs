@@ -173,8 +173,14 @@ impl Publisher {
         }
         stats.bytes.add(frame.data.len() as u64);
         match kind {
-            MediaKind::Video => stats.video_frames.add(1),
-            MediaKind::Audio => stats.audio_frames.add(1),
+            MediaKind::Video => {
+                stats.video_frames.add(1);
+                stats.video_bytes.add(frame.data.len() as u64);
+            }
+            MediaKind::Audio => {
+                stats.audio_frames.add(1);
+                stats.audio_bytes.add(frame.data.len() as u64);
+            }
             MediaKind::Data => stats.data_frames.add(1),
         }
         let dts_ms = frame.dts.as_millis();

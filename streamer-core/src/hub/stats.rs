@@ -46,6 +46,10 @@ impl Gauge {
 pub struct IngestStats {
     /// Payload bytes of all frames.
     pub bytes: Counter,
+    /// Payload bytes of video tracks.
+    pub video_bytes: Counter,
+    /// Payload bytes of audio tracks.
+    pub audio_bytes: Counter,
     /// Frames of video tracks.
     pub video_frames: Counter,
     /// Frames of audio tracks.
@@ -110,6 +114,34 @@ pub struct ViewerStats {
     pub skips: Counter,
     /// Decode time of what was handed to its connection last, in milliseconds.
     pub position_ms: Gauge,
+}
+
+/// What the viewers of one protocol were given by one broadcast, those who left included: sums that only
+/// grow, save for `present`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AudienceTotals {
+    /// Viewers there now.
+    pub present: u64,
+    /// Viewers that ever came.
+    pub joined: u64,
+    /// Bytes handed to connections, protocol overhead included.
+    pub bytes: u64,
+    /// Frames handed to connections.
+    pub frames: u64,
+    /// Frames missed by viewers that were too slow.
+    pub lost_frames: u64,
+    /// Times a viewer was skipped forward.
+    pub skips: u64,
+}
+
+impl AudienceTotals {
+    pub(crate) fn count(&mut self, stats: &ViewerStats) {
+        self.joined += 1;
+        self.bytes += stats.bytes.get();
+        self.frames += stats.frames.get();
+        self.lost_frames += stats.lost_frames.get();
+        self.skips += stats.skips.get();
+    }
 }
 
 #[cfg(test)]

@@ -242,6 +242,35 @@ fn a_viewers_lag_is_media_time_to_the_live_edge() {
 }
 
 #[test]
+fn what_viewers_were_given_is_summed_by_protocol_after_they_left() {
+    let registry = Registry::default();
+    let publisher = begin(&registry);
+    let broadcast = publisher.broadcast();
+    let subscribe = || broadcast.subscribe(&viewer()).unwrap();
+    let (first, second) = (subscribe(), subscribe());
+    let protocol = broadcast.viewers()[0].info().protocol;
+    first.viewer().record_sent(100, 2);
+    second.viewer().record_sent(10, 1);
+    let sum =
+        |present| AudienceTotals { present, joined: 2, bytes: 110, frames: 3, ..AudienceTotals::default() };
+    assert_eq!(broadcast.audience()[protocol], sum(2));
+    drop(first);
+    assert_eq!(broadcast.audience()[protocol], sum(1));
+    drop(second);
+    assert_eq!(broadcast.audience()[protocol], sum(0));
+}
+
+#[test]
+fn handles_of_one_broadcast_are_equal_and_of_its_successor_not() {
+    let registry = Registry::default();
+    let publisher = begin(&registry);
+    let before = publisher.broadcast();
+    assert_eq!(before, registry.get(before.key()).unwrap());
+    drop(publisher);
+    assert_ne!(before, begin(&registry).broadcast());
+}
+
+#[test]
 fn a_key_frame_wish_reaches_the_publisher() {
     let registry = Registry::default();
     let publisher = begin(&registry);
