@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::bit_writer::BitWriter;
 use crate::codec::golden::{frame, golden, mutated};
 
 fn summary(record: &[u8]) -> (u8, u32, u32, u8, u16, AacExtension) {
@@ -78,6 +79,23 @@ fn channels_of_a_program_config_element() {
         AacConfig::parse(&[0x12, 0x00, 0, 0, 0, 0, 0, 0]),
         Err(CodecError::Field { field: "channelConfiguration", value: 0, .. })
     ));
+}
+
+/// Everything a program config element can hold, in front of a backward compatible signal of SBR.
+#[test]
+fn the_whole_program_config_element_is_passed() {
+    let mut record = BitWriter::default();
+    record.bits(5, 2).bits(4, 7).bits(4, 0).bits(3, 0);
+    record.bits(4, 0).bits(2, 1).bits(4, 7).bits(4, 1).bits(4, 1).bits(4, 0).bits(2, 2).bits(3, 1).bits(4, 3);
+    record.bits(1, 1).bits(4, 0xf).bits(1, 1).bits(4, 0xf).bits(1, 1).bits(3, 7); // mixdowns
+    record.bits(5, 0x1f).bits(5, 0x00); // front pair, side single
+    record.bits(8, 0xff).bits(4, 0xf); // low frequency, associated data
+    record.bits(15, 0x7fff); // coupling
+    // 16 + 31 + 14 + 10 + 12 + 15 = 98 bits so far.
+    record.bits(6, 0).bits(8, 2).bits(16, 0xffff); // alignment, comment
+    record.bits(11, 0x2b7).bits(5, 5).bits(1, 1).bits(4, 4);
+    let expected = (2, 44_100, 22_050, 5, 1024, AacExtension::Sbr);
+    assert_eq!(summary(&record.bytes()), expected);
 }
 
 #[test]

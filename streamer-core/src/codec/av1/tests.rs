@@ -61,7 +61,7 @@ fn elaborate(width: u64, equal_interval: bool) -> Vec<u8> {
     header.bits(1, 1).bits(5, 9).bits(32, 1).bits(10, 0); // decoder model, delays of 10 bits
     header.bits(1, 1).bits(5, 1); // display delays, two operating points
     header.bits(12, 0x301).bits(5, 12).bits(1, 1).bits(1, 1).bits(21, 0x1f_ffff).bits(1, 1).bits(4, 9);
-    header.bits(12, 0x101).bits(5, 4).bits(1, 0).bits(1, 0);
+    header.bits(12, 0x100).bits(5, 4).bits(1, 0).bits(1, 0);
     header.bits(4, 14).bits(4, 10).bits(15, width - 1).bits(11, 1079);
     header.bits(1, 1).bits(7, 0).bits(3, 0).bits(4, 0); // frame ids, tools
     header.bits(1, 1).bits(2, 0).bits(1, 0).bits(1, 1).bits(1, 0).bits(1, 1).bits(3, 6); // order hints, screen content

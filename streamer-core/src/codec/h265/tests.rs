@@ -161,12 +161,12 @@ fn predicted_reference_sets_are_derived() {
         set.ue(2).ue(1).ue(0).bits(1, 1).ue(1).bits(1, 1).ue(1).bits(1, 0);
         // All four, one nearer: -2 -4 | +1, and -1 for the set before's own picture.
         set.bits(1, 1).bits(1, 1).ue(0).bits(4, 0b1111);
-        // One farther again: of -1 -2 -4 | +1 and the own picture, -1 becomes zero, which is no reference.
-        set.bits(1, 1).bits(1, 0).ue(0).bits(5, 0b11111);
-        // Four pictures and their own: three kept, one by use_delta_flag.
-        set.bits(1, 1).bits(1, 0).ue(4).bits(2, 0b00).bits(2, 0b01).bits(1, 1).bits(2, 0b00).bits(1, 1);
-        // Three and their own.
-        set.bits(1, 1).bits(1, 0).ue(9).bits(4, 0b1111);
+        // One farther again: of -1 -2 -4 | +1 the first two are kept, and -1 becomes zero, which is no reference.
+        set.bits(1, 1).bits(1, 0).ue(0).bits(2, 0b11).bits(2, 0b00).bits(2, 0b00).bits(2, 0b00);
+        // One picture, by use_delta_flag, and the own one.
+        set.bits(1, 1).bits(1, 0).ue(4).bits(2, 0b01).bits(1, 1);
+        // Two and their own.
+        set.bits(1, 1).bits(1, 0).ue(9).bits(3, 0b111);
     });
     assert_eq!(sps.unwrap().frame_rate, rate(30, 1));
 }
