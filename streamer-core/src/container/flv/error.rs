@@ -52,10 +52,10 @@ pub enum FlvError {
         /// The bound.
         max: usize,
     },
-    /// A tag of a file is longer than the bound.
+    /// A frame is longer than a tag can be.
     #[error("FLV tag of {len} bytes: {max} are allowed")]
     TagTooLarge {
-        /// Length as declared.
+        /// Its length.
         len: usize,
         /// The bound.
         max: usize,
@@ -75,7 +75,7 @@ impl FlvError {
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
         match self {
-            Self::TooMany { .. } | Self::TagTooLarge { .. } | Self::Signature { .. } => true,
+            Self::TooMany { .. } | Self::Signature { .. } => true,
             Self::Amf(error) => !matches!(
                 error,
                 AmfError::Truncated { .. }
@@ -83,9 +83,11 @@ impl FlvError {
                     | AmfError::Reference { .. }
                     | AmfError::Externalizable { .. }
             ),
-            Self::Truncated { .. } | Self::Field { .. } | Self::UnsupportedCodec { .. } | Self::Codec(_) => {
-                false
-            }
+            Self::TagTooLarge { .. }
+            | Self::Truncated { .. }
+            | Self::Field { .. }
+            | Self::UnsupportedCodec { .. }
+            | Self::Codec(_) => false,
         }
     }
 }
