@@ -31,6 +31,8 @@ pub mod url;
 
 #[cfg(test)]
 mod pair_tests;
+#[cfg(test)]
+mod transcript_tests;
 
 pub use acknowledge::{DEFAULT_ACK_WINDOW_BYTES, MIN_ACK_WINDOW_BYTES};
 pub use backlog::{MAX_PENDING_EVENTS, MAX_PENDING_OUTPUT_BYTES};

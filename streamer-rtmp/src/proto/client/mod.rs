@@ -264,10 +264,10 @@ impl ClientSession {
         else {
             return;
         };
-        if message.message_stream != own {
+        // Whatever message stream it says: there is one, and FFmpeg, when it listens, sends media on 0.
+        let Ok(Some(media)) = MediaMessage::from_message(Message { message_stream: own, ..message }) else {
             return;
-        }
-        let Ok(Some(media)) = MediaMessage::from_message(message) else { return };
+        };
         // Some servers send media and no status before it. Data may precede the status and means nothing.
         if media.kind != MediaMessageKind::Data {
             self.ready();

@@ -13,7 +13,8 @@ pub enum ServerEvent {
     Connected(Box<ConnectInfo>),
     /// The peer asks to publish; input is not read on until it is accepted or rejected.
     Publish(PublishRequest),
-    /// The peer asks to play; input is read on, so that a request that waits can be taken back.
+    /// The peer asks to play; once this event is taken input is read on, so that a request that waits for a publisher
+    /// can be taken back: that is [`ServerEvent::StreamClosed`], and a verdict after it comes too late.
     Play(PlayRequest),
     /// A media message of a publish that was accepted.
     Media(MediaMessage),

@@ -7,7 +7,7 @@
 //!
 //! The owner loops: hand in what was read, drop what was consumed, take all events, give verdicts, send all output,
 //! and again until nothing is consumed and no event comes. Input that is not consumed is waiting for one of these:
-//! room for events or output, or the verdict about a publish.
+//! room for events or output, the verdict about a publish, or that a play is taken notice of.
 //!
 //! Media for players is not sent through the session. After [`ServerSession::accept_play`] the owner writes messages
 //! of its own on the request's message stream, chunked at [`ServerSession::chunk_size`], which never changes again,
@@ -252,6 +252,8 @@ impl ServerSession {
         self.events.len() < MAX_PENDING_EVENTS
             && self.outbox.len() < MAX_PENDING_OUTPUT_BYTES
             && !self.streams.publish_waits()
+            // A play is handed out before it can be taken back, so that a verdict at once is never too late.
+            && !matches!(self.events.back(), Some(ServerEvent::Play(_)))
             && !matches!(self.connection, Connection::Asked { .. } | Connection::Rejected)
     }
 
@@ -261,7 +263,7 @@ impl ServerSession {
                 self.handle_media(message);
             }
             MessageKind::Aggregate => {
-                if self.streams.is_publishing(message.message_stream) {
+                if self.streams.publish_of(message.message_stream).is_some() {
                     self.aggregate = Some(Aggregate::new(message));
                 } else {
                     self.dropped_messages += 1;
@@ -282,14 +284,17 @@ impl ServerSession {
     }
 
     fn handle_media(&mut self, message: Message) {
-        let publishing = self.streams.is_publishing(message.message_stream);
-        match MediaMessage::from_message(message) {
-            Ok(Some(media)) if publishing => {
+        let Some(message_stream) = self.streams.publish_of(message.message_stream) else {
+            self.dropped_messages += 1;
+            return;
+        };
+        match MediaMessage::from_message(Message { message_stream, ..message }) {
+            Ok(Some(media)) => {
                 self.refused_commands = 0;
                 self.events.push_back(ServerEvent::Media(media));
             }
-            Ok(None) if publishing => {}
-            _ => self.dropped_messages += 1,
+            Ok(None) => {}
+            Err(_) => self.dropped_messages += 1,
         }
     }
 

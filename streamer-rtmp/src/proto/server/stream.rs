@@ -67,8 +67,10 @@ impl Streams {
         Some(id)
     }
 
-    pub(super) fn is_publishing(&self, id: u32) -> bool {
-        self.state(id) == Some(State::Publishing)
+    /// The publish that media on message stream `id` belongs to. Lax senders leave media on 0, where it belongs to
+    /// the one publish there is.
+    pub(super) fn publish_of(&self, id: u32) -> Option<u32> {
+        if id == 0 { self.publishing() } else { (self.state(id) == Some(State::Publishing)).then_some(id) }
     }
 
     pub(super) fn publish_waits(&self) -> bool {

@@ -232,6 +232,17 @@ fn a_publish_waits_for_its_verdict_and_then_hands_media_out() {
 }
 
 #[test]
+fn media_on_message_stream_0_belongs_to_the_publish() {
+    let mut peer = Peer::publishing();
+    peer.send(0, MessageKind::Audio, 0, &[1]).unwrap();
+    peer.send(2, MessageKind::Audio, 0, &[1]).unwrap();
+    assert!(
+        matches!(peer.session.poll_event(), Some(ServerEvent::Media(media)) if media.message_stream == 1)
+    );
+    assert_eq!((peer.session.poll_event(), peer.session.dropped_messages()), (None, 1));
+}
+
+#[test]
 fn a_publish_refused_gets_its_code_and_no_media() {
     let mut peer = Peer::connected();
     peer.command(1, &publish("cam")).unwrap();
@@ -325,14 +336,18 @@ fn a_play_can_be_refused_taken_back_and_switched() {
     peer.command(1, &play("cam")).unwrap();
     peer.command(1, &play("other")).unwrap();
     peer.command(0, &Command::DeleteStream { transaction: 0.0, message_stream: 1 }).unwrap();
-    let events: Vec<_> = std::iter::from_fn(|| peer.session.poll_event()).collect();
+    // Each play is handed out before it can be taken back.
+    let mut rounds = Vec::new();
+    for _ in 0..3 {
+        rounds.push(std::iter::from_fn(|| peer.session.poll_event()).collect::<Vec<_>>());
+        peer.push().unwrap();
+    }
     assert!(matches!(
-        &events[..],
+        &rounds.iter().map(Vec::as_slice).collect::<Vec<_>>()[..],
         [
-            ServerEvent::Play(_),
-            ServerEvent::StreamClosed { .. },
-            ServerEvent::Play(_),
-            ServerEvent::StreamClosed { .. }
+            [ServerEvent::Play(_)],
+            [ServerEvent::StreamClosed { .. }, ServerEvent::Play(_)],
+            [ServerEvent::StreamClosed { .. }]
         ]
     ));
     assert_eq!(peer.session.accept_play(1), Err(SessionError::WrongState { message_stream: 1 }));
