@@ -1,6 +1,7 @@
 //! `rtmp://` and `rtmps://` URLs, as pull and forward are given them.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 /// The port of RTMP (IANA `macromedia-fcs`).
@@ -47,7 +48,7 @@ pub enum UrlError {
     /// Neither `rtmp://` nor `rtmps://`.
     #[error("the URL must begin with rtmp:// or rtmps://")]
     Scheme,
-    /// No host, or brackets that do not match.
+    /// No host, or brackets around anything but an IPv6 address.
     #[error("the URL names no host")]
     Host,
     /// A port that is no number from 1 to 65535.
@@ -189,7 +190,10 @@ fn split_server(text: &str) -> Result<(Server, &str), UrlError> {
         }
         None => address.split_once(':').map_or((address, None), |(host, port)| (host, Some(port))),
     };
-    if host.is_empty() {
+    // What is in brackets is an IPv6 address, and nothing else has brackets.
+    let fits =
+        if address.starts_with('[') { host.parse::<Ipv6Addr>().is_ok() } else { !host.contains(['[', ']']) };
+    if host.is_empty() || !fits {
         return Err(UrlError::Host);
     }
     let port = match port {
@@ -261,6 +265,8 @@ mod tests {
             ("rtmp:///live/cam", UrlError::Host),
             ("rtmp://[::1/live/cam", UrlError::Host),
             ("rtmp://[::1]x/live/cam", UrlError::Host),
+            ("rtmp://[h]/live/cam", UrlError::Host),
+            ("rtmp://h]/live/cam", UrlError::Host),
             ("rtmp://h", UrlError::App),
             ("rtmp://h/", UrlError::App),
             ("rtmp://h/live", UrlError::Stream),

@@ -294,18 +294,15 @@ impl ChunkReader {
         *input = rest;
         left -= take;
         if stream.payload.is_empty() && take == stream.len {
-            // The whole message in one chunk in one input: one exact allocation.
+            // The whole message in one chunk in one input: one exact allocation. The bound is checked as if it had
+            // come in pieces, so that chopping makes no difference.
+            self.check_pending(take)?;
             self.current = None;
             return self.finish_message(index, Bytes::copy_from_slice(front)).map(Step::MessageEnd);
         }
         stream.append(front);
         self.pending_bytes += take;
-        if self.pending_bytes > self.limits.max_pending_bytes {
-            return Err(ChunkError::TooManyPendingBytes {
-                len: self.pending_bytes,
-                max: self.limits.max_pending_bytes,
-            });
-        }
+        self.check_pending(0)?;
         if left > 0 {
             self.current = Some((index, left));
             return Ok(Step::NeedInput);
@@ -318,6 +315,12 @@ impl ChunkReader {
         let payload = std::mem::take(&mut stream.payload);
         self.pending_bytes -= payload.len();
         self.finish_message(index, Bytes::from(payload)).map(Step::MessageEnd)
+    }
+
+    /// Whether unfinished messages may hold `more` bytes than they do.
+    fn check_pending(&self, more: usize) -> Result<(), ChunkError> {
+        let (len, max) = (self.pending_bytes + more, self.limits.max_pending_bytes);
+        if len > max { Err(ChunkError::TooManyPendingBytes { len, max }) } else { Ok(()) }
     }
 
     /// Closes the message of a chunk stream and lets Set Chunk Size and Abort take effect.

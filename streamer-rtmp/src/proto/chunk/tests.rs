@@ -254,6 +254,20 @@ fn unfinished_messages_share_one_bound() {
     }
 }
 
+#[test]
+fn the_bound_holds_for_a_message_that_comes_at_once() {
+    let mut input = set_chunk_size(100_000);
+    input.extend_from_slice(&[6, 0, 0, 0, 1, 0x86, 0xa1, 9, 1, 0, 0, 0]);
+    input.resize(input.len() + 100_000, 1);
+    input.extend_from_slice(&[4, 0, 0, 0, 0, 0xc3, 0x50, 8, 1, 0, 0, 0]);
+    input.resize(input.len() + 50_000, 1);
+    for chop in [[input.len()], [1000]] {
+        let mut reader = ChunkReader::new(ReaderLimits::BEFORE_PUBLISH);
+        let refused = read_chopped(&mut reader, &input, &chop);
+        assert!(matches!(refused, Err(ChunkError::TooManyPendingBytes { .. })), "{chop:?}");
+    }
+}
+
 fn any_header() -> impl Strategy<Value = MessageHeader> {
     // Control messages change the reader on purpose; they have tests of their own.
     let kinds = prop_oneof![Just(8u8), Just(9), Just(15), Just(17), Just(18), Just(20), Just(22), 23u8..];
