@@ -81,21 +81,24 @@ fn channels_of_a_program_config_element() {
     ));
 }
 
-/// Everything a program config element can hold, in front of a backward compatible signal of SBR.
+/// Everything a program config element can hold, in front of a backward compatible signal of SBR. The numbers of
+/// side channels put its end at each bit of a byte: its alignment must not hide a field passed over wrongly.
 #[test]
 fn the_whole_program_config_element_is_passed() {
-    let mut record = BitWriter::default();
-    record.bits(5, 2).bits(4, 7).bits(4, 0).bits(3, 0);
-    record.bits(4, 0).bits(2, 1).bits(4, 7).bits(4, 1).bits(4, 1).bits(4, 0).bits(2, 2).bits(3, 1).bits(4, 3);
-    record.bits(1, 1).bits(4, 0xf).bits(1, 1).bits(4, 0xf).bits(1, 1).bits(3, 7); // mixdowns
-    record.bits(5, 0x1f).bits(5, 0x00); // front pair, side single
-    record.bits(8, 0xff).bits(4, 0xf); // low frequency, associated data
-    record.bits(15, 0x7fff); // coupling
-    // 16 + 31 + 14 + 10 + 12 + 15 = 98 bits so far.
-    record.bits(6, 0).bits(8, 2).bits(16, 0xffff); // alignment, comment
-    record.bits(11, 0x2b7).bits(5, 5).bits(1, 1).bits(4, 4);
-    let expected = (2, 44_100, 22_050, 5, 1024, AacExtension::Sbr);
-    assert_eq!(summary(&record.bytes()), expected);
+    for side in 0..8u8 {
+        let mut record = BitWriter::default();
+        record.bits(5, 2).bits(4, 7).bits(4, 0).bits(3, 0);
+        record.bits(4, 0).bits(2, 1).bits(4, 7).bits(4, 1).bits(4, side.into()).bits(4, 0);
+        record.bits(2, 2).bits(3, 1).bits(4, 3);
+        record.bits(1, 1).bits(4, 0xf).bits(1, 1).bits(4, 0xf).bits(1, 1).bits(3, 7); // mixdowns
+        record.bits(5, 0x1f).bits(5 * u32::from(side), 0); // front pair, single side channels
+        record.bits(8, 0xff).bits(4, 0xf).bits(15, 0x7fff); // low frequency, associated data, coupling
+        let written = 16 + 31 + 14 + 5 + 5 * u32::from(side) + 8 + 4 + 15;
+        record.bits(written.next_multiple_of(8) - written, 0).bits(8, 2).bits(16, 0xffff); // alignment, comment
+        record.bits(11, 0x2b7).bits(5, 5).bits(1, 1).bits(4, 4);
+        let expected = (2, 44_100, 22_050, 4 + side, 1024, AacExtension::Sbr);
+        assert_eq!(summary(&record.bytes()), expected, "{side} side channels");
+    }
 }
 
 #[test]

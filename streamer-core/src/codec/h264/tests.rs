@@ -128,8 +128,8 @@ fn high_444(separate_planes: bool, frame_mbs_only: bool) -> Vec<u8> {
         .ue(6)
         .bits(1, 0);
     set.bits(1, 1);
-    for list in 0..12 {
-        match list % 3 {
+    for (list, kind) in [0, 1, 2, 0, 1, 0, 0, 2, 1, 0, 2, 0].into_iter().enumerate() {
+        match kind {
             0 => {
                 set.bits(1, 1);
                 for coefficient in 0..if list < 6 { 16 } else { 64 } {
