@@ -11,6 +11,8 @@ pub mod mux;
 pub mod sink;
 pub mod source;
 pub mod task;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 pub mod track;
 
