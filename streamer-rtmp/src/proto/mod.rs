@@ -10,6 +10,7 @@
 //! | [`stream_name`] | how clients split a URL into application, stream and query |
 //! | [`url`] | `rtmp://` and `rtmps://` URLs |
 //! | [`media`] | audio, video and data messages as sessions hand them out |
+//! | [`mux`] | media to the chunks of messages, shared by all players |
 //! | [`server`] | one connection seen from the server, all of the above together |
 //! | [`client`] | the same seen from the client |
 
@@ -23,6 +24,7 @@ pub mod command;
 pub mod handshake;
 pub mod media;
 pub mod message;
+pub mod mux;
 mod outbox;
 pub mod server;
 pub mod status;

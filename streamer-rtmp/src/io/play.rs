@@ -1,0 +1,247 @@
+//! A granted play: as a sink of its own, and as a viewer of the bytes made once for all players.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use streamer_core::container::flv;
+use streamer_core::hub::{
+    Batch, Broadcast, CloseReason, Delivery, FormKey, Join, SubscribeOptions, Subscriber, ViewerInfo,
+};
+use streamer_core::mux::Muxer;
+use streamer_core::{Media, Sink, SinkError};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::channel::Channel;
+use crate::error::RtmpError;
+use crate::options::MAX_GATHERED_BYTES;
+use crate::proto::mux::{MuxOptions, RtmpMuxer};
+use crate::proto::server::{PlayEnd, PlayNotice, ServerEvent, ServerSession};
+use crate::proto::status::codes;
+
+/// How a play came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlayOutcome {
+    /// The stream ended.
+    StreamEnded,
+    /// The player closed its stream; the connection may ask for another.
+    Stopped,
+    /// The player is gone.
+    Disconnected,
+    /// It was closed from inside.
+    Closed(CloseReason),
+}
+
+/// A granted play. Feed it as a [`Sink`], or let it [`watch`](Self::watch) a broadcast.
+pub struct Player<'a, S> {
+    channel: &'a mut Channel<S, ServerSession>,
+    options: MuxOptions,
+    muxer: RtmpMuxer,
+    parts: Vec<Bytes>,
+    paused: bool,
+    dry: bool,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
+    pub(crate) fn new(channel: &'a mut Channel<S, ServerSession>, options: MuxOptions) -> Self {
+        Self {
+            channel,
+            options,
+            muxer: RtmpMuxer::new(options),
+            parts: Vec::new(),
+            paused: false,
+            dry: false,
+        }
+    }
+
+    /// Watches `broadcast` until it ends, the player leaves or is closed. The bytes are those made once for
+    /// all players of the same form.
+    ///
+    /// # Errors
+    /// [`RtmpError`] when the connection fails, stalls, or the broadcast takes no more viewers.
+    pub async fn watch(
+        mut self,
+        broadcast: &Broadcast,
+        viewer: ViewerInfo,
+    ) -> Result<PlayOutcome, RtmpError> {
+        let subscribe = SubscribeOptions::new(viewer);
+        let mut subscriber = match self.subscribe(broadcast, &subscribe) {
+            Ok(subscriber) => subscriber,
+            Err(error) => {
+                self.end(PlayEnd::Failed { description: "The stream takes no more viewers." }).await?;
+                return Err(error);
+            }
+        };
+        let outcome = loop {
+            match poll_fn(|cx| self.poll_watch(&mut subscriber, cx)).await? {
+                Step::Done(outcome) => break outcome,
+                Step::Refilter => {
+                    subscriber = self.subscribe(broadcast, &subscribe)?;
+                    subscriber.skip(Join::NextSync);
+                }
+            }
+        };
+        match outcome {
+            PlayOutcome::StreamEnded => self.end(PlayEnd::Unpublished).await?,
+            PlayOutcome::Closed(reason) => {
+                self.end(PlayEnd::Failed { description: &reason.to_string() }).await?;
+            }
+            PlayOutcome::Stopped | PlayOutcome::Disconnected => {}
+        }
+        Ok(outcome)
+    }
+
+    fn subscribe(
+        &self,
+        broadcast: &Broadcast,
+        subscribe: &SubscribeOptions,
+    ) -> Result<Subscriber<Batch>, RtmpError> {
+        let form = FormKey { protocol: "rtmp", variant: self.options.variant() };
+        let (subscriber, feeder) = broadcast.subscribe_form(form, subscribe)?;
+        if let Some(feeder) = feeder {
+            tokio::spawn(feeder.run(RtmpMuxer::new(self.options), tokio::time::sleep));
+        }
+        Ok(subscriber)
+    }
+
+    async fn end(&mut self, end: PlayEnd<'_>) -> Result<(), RtmpError> {
+        self.channel.session.end_play(self.options.message_stream, end)?;
+        self.channel.flush().await
+    }
+
+    fn poll_watch(
+        &mut self,
+        subscriber: &mut Subscriber<Batch>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Step, RtmpError>> {
+        // What the player says comes first: it may not want what is next.
+        while let Poll::Ready(event) = self.channel.poll_event(cx) {
+            if let Some(step) = self.take_event(event?, subscriber)? {
+                return Poll::Ready(Ok(step));
+            }
+        }
+        loop {
+            let mut waiting = false;
+            while !waiting && !self.paused && self.channel.queued() < MAX_GATHERED_BYTES {
+                match subscriber.poll_next(cx) {
+                    Poll::Ready(delivery) => {
+                        if let Some(outcome) = self.take_delivery(delivery, subscriber)? {
+                            return Poll::Ready(Ok(Step::Done(outcome)));
+                        }
+                    }
+                    Poll::Pending => waiting = true,
+                }
+            }
+            match self.channel.poll_flush(cx) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => return Poll::Pending,
+            }
+            if waiting || self.paused {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn take_delivery(
+        &mut self,
+        delivery: Option<Delivery<Batch>>,
+        subscriber: &Subscriber<Batch>,
+    ) -> Result<Option<PlayOutcome>, RtmpError> {
+        match delivery {
+            Some(Delivery::Header(header)) => self.channel.queue(Bytes::clone(&header)),
+            Some(Delivery::Item(batch)) => {
+                if std::mem::take(&mut self.dry) {
+                    self.channel.session.notify_play(self.options.message_stream, PlayNotice::Published)?;
+                }
+                subscriber.viewer().record_sent(batch.bytes.len(), batch.frames);
+                self.channel.queue(batch.bytes);
+            }
+            Some(Delivery::Lost { .. }) => {}
+            Some(Delivery::Interrupted) => {
+                self.dry = true;
+                self.channel.session.notify_play(self.options.message_stream, PlayNotice::Dry)?;
+            }
+            Some(Delivery::Closed(reason)) => return Ok(Some(PlayOutcome::Closed(reason))),
+            None => return Ok(Some(PlayOutcome::StreamEnded)),
+        }
+        Ok(None)
+    }
+
+    fn take_event(
+        &mut self,
+        event: Option<ServerEvent>,
+        subscriber: &mut Subscriber<Batch>,
+    ) -> Result<Option<Step>, RtmpError> {
+        let this = self.options.message_stream;
+        match event {
+            None => return Ok(Some(Step::Done(PlayOutcome::Disconnected))),
+            Some(ServerEvent::StreamClosed { message_stream }) if message_stream == this => {
+                return Ok(Some(Step::Done(PlayOutcome::Stopped)));
+            }
+            Some(ServerEvent::Paused { message_stream, paused, .. }) if message_stream == this => {
+                if self.paused && !paused {
+                    subscriber.skip(Join::NewestSync);
+                }
+                self.paused = paused;
+            }
+            Some(ServerEvent::ReceiveAudio { message_stream, receive }) if message_stream == this => {
+                return Ok(self.refilter(flv::MuxOptions { audio: receive, ..self.options.media }));
+            }
+            Some(ServerEvent::ReceiveVideo { message_stream, receive }) if message_stream == this => {
+                return Ok(self.refilter(flv::MuxOptions { video: receive, ..self.options.media }));
+            }
+            // One connection does one thing at a time.
+            Some(ServerEvent::Publish(request)) => {
+                let (code, reason) = (codes::PUBLISH_BAD_NAME, "This connection plays already.");
+                self.channel.session.reject_publish(request.message_stream, code, reason)?;
+            }
+            Some(ServerEvent::Play(request)) => {
+                let (code, reason) = (codes::PLAY_FAILED, "This connection plays already.");
+                self.channel.session.reject_play(request.message_stream, code, reason)?;
+            }
+            Some(_) => {}
+        }
+        Ok(None)
+    }
+
+    fn refilter(&mut self, media: flv::MuxOptions) -> Option<Step> {
+        let changed = media != self.options.media;
+        self.options.media = media;
+        changed.then_some(Step::Refilter)
+    }
+}
+
+enum Step {
+    Done(PlayOutcome),
+    Refilter,
+}
+
+#[async_trait]
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink for Player<'_, S> {
+    async fn send(&mut self, media: Media) -> Result<(), SinkError> {
+        let muxed = self.muxer.mux(&media, &mut self.parts);
+        for part in self.parts.drain(..) {
+            self.channel.queue(part);
+        }
+        muxed.map_err(SinkError::failed)?;
+        loop {
+            // Answers and closes of the player are seen between two media.
+            let polled = poll_fn(|cx| match self.channel.poll_event(cx) {
+                Poll::Ready(event) => Poll::Ready(event.map(Some)),
+                Poll::Pending => self.channel.poll_flush(cx).map(|flushed| flushed.map(|()| None)),
+            });
+            match polled.await.map_err(SinkError::failed)? {
+                None => return Ok(()),
+                Some(Some(ServerEvent::StreamClosed { .. }) | None) => {
+                    return Err(SinkError::failed(RtmpError::Disconnected));
+                }
+                Some(Some(_)) => {}
+            }
+        }
+    }
+
+    async fn finish(&mut self) -> Result<(), SinkError> {
+        self.end(PlayEnd::Unpublished).await.map_err(SinkError::failed)
+    }
+}

@@ -1,0 +1,249 @@
+//! The common case: a listener whose connections publish into and play from a registry.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use streamer_core::hub::{Publisher, PublisherInfo, ViewerInfo};
+use streamer_core::{AccessRequest, Action, Denied, DeniedKind, Gateway, StreamKey};
+use streamer_net::{AcceptStats, Connection, Stream, serve};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, debug, field, info, info_span};
+
+use crate::error::RtmpError;
+use crate::grace::hold;
+use crate::io::{
+    Play, PlayOutcome, Publish, PublishEnd, PublishSource, Request, ServerConnection, accept_stream,
+};
+use crate::options::RtmpOptions;
+
+/// Serves RTMP, or RTMPS where the options hold a certificate, on `listener` until `shutdown`.
+///
+/// # Errors
+/// [`RtmpError::Tls`] before anything is accepted; what goes wrong with one connection ends that one.
+pub async fn run(
+    listener: TcpListener,
+    options: RtmpOptions,
+    gateway: Gateway,
+    shutdown: CancellationToken,
+) -> Result<(), RtmpError> {
+    run_counted(listener, options, gateway, Arc::default(), shutdown).await
+}
+
+/// As [`run`], with counters that the caller can read meanwhile.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_counted(
+    listener: TcpListener,
+    options: RtmpOptions,
+    gateway: Gateway,
+    stats: Arc<AcceptStats>,
+    shutdown: CancellationToken,
+) -> Result<(), RtmpError> {
+    let accept = options.accept.clone();
+    let shared = Arc::new(Shared { options, gateway, shutdown: shutdown.clone() });
+    let handler = move |connection: Connection| {
+        let shared = Arc::clone(&shared);
+        let protocol = if connection.stream.encrypted() { "rtmps" } else { "rtmp" };
+        let span = info_span!("connection", peer = %connection.peer, protocol, key = field::Empty);
+        async move {
+            match serve_connection(&shared, connection, protocol).await {
+                Ok(()) => debug!("the connection ended"),
+                Err(error) => info!(%error, "the connection ended"),
+            }
+        }
+        .instrument(span)
+    };
+    Ok(serve(listener, accept, stats, shutdown, handler).await?)
+}
+
+struct Shared {
+    options: RtmpOptions,
+    gateway: Gateway,
+    shutdown: CancellationToken,
+}
+
+/// Who is at the other end, for the authorizer and the statistics.
+#[derive(Clone, Copy)]
+struct Peer {
+    address: SocketAddr,
+    protocol: &'static str,
+}
+
+async fn serve_connection(
+    shared: &Shared,
+    connection: Connection,
+    protocol: &'static str,
+) -> Result<(), RtmpError> {
+    let peer = Peer { address: connection.peer, protocol };
+    // The handshake's state is large and soon gone: boxed, so that it does not stay in the task of a viewer.
+    let mut connection = tokio::select! {
+        accepted = Box::pin(accept_stream(connection.stream, &shared.options)) => accepted?,
+        () = shared.shutdown.cancelled() => return Ok(()),
+    };
+    loop {
+        tokio::select! {
+            served = serve_request(shared, &mut connection, peer) => {
+                if !served? {
+                    return Ok(());
+                }
+            }
+            () = shared.shutdown.cancelled() => break,
+        }
+    }
+    connection.close().await
+}
+
+/// Serves one request; `false` when the peer has none any more.
+async fn serve_request(
+    shared: &Shared,
+    connection: &mut ServerConnection<Stream>,
+    peer: Peer,
+) -> Result<bool, RtmpError> {
+    match connection.request().await? {
+        Some(Request::Publish(publish)) => Box::pin(serve_publish(shared, publish, peer)).await,
+        Some(Request::Play(play)) => serve_play(shared, play, peer).await,
+        None => Ok(false),
+    }
+}
+
+async fn authorize(
+    shared: &Shared,
+    peer: Peer,
+    action: Action,
+    key: &StreamKey,
+    query: &str,
+    page_url: &str,
+) -> Result<(), Denied> {
+    let request = AccessRequest {
+        action,
+        key,
+        protocol: peer.protocol,
+        peer: Some(peer.address),
+        query,
+        page_url: Some(page_url).filter(|url| !url.is_empty()),
+        encrypted: peer.protocol == "rtmps",
+    };
+    let limit = shared.options.timeouts.authorize;
+    timeout(limit, shared.gateway.authorizer.authorize(&request)).await.unwrap_or_else(|_| {
+        Err(Denied::new(DeniedKind::Unavailable, "the decision who may do this took too long"))
+    })
+}
+
+async fn serve_publish(shared: &Shared, publish: Publish<'_, Stream>, peer: Peer) -> Result<bool, RtmpError> {
+    let request = publish.request();
+    let key = match StreamKey::new(&request.app, &request.name) {
+        Ok(key) => key,
+        Err(error) => {
+            publish.reject(&format!("The name is refused: {error}.")).await?;
+            return Err(error.into());
+        }
+    };
+    Span::current().record("key", field::display(&key));
+    let allowed =
+        authorize(shared, peer, Action::Publish, &key, &request.query, &publish.info().page_url).await;
+    if let Err(denied) = allowed {
+        publish.reject(&denied.message).await?;
+        return Err(denied.into());
+    }
+    let who = PublisherInfo { protocol: peer.protocol, peer: Some(peer.address) };
+    let mut publisher = match shared.gateway.registry.publish(&key, who) {
+        Ok(publisher) => publisher,
+        Err(error) => {
+            publish.reject("The stream is being published already.").await?;
+            return Err(error.into());
+        }
+    };
+    info!("publishing begins");
+    let encoder = publish.info().flash_ver.escape_debug().to_string();
+    debug!(%encoder, "the publisher names itself");
+    let mut source = match publish.accept().await {
+        Ok(source) => source,
+        Err(error) => {
+            hold(publisher);
+            return Err(error);
+        }
+    };
+    match ingest(&mut source, &mut publisher).await {
+        Ok(PublishEnd::Unpublished) => {
+            info!(dropped = source.dropped(), "publishing ends");
+            Ok(true)
+        }
+        Ok(PublishEnd::Disconnected) => {
+            info!(dropped = source.dropped(), "the publisher went without a word");
+            hold(publisher);
+            Ok(false)
+        }
+        Err(RtmpError::Closed(reason)) => {
+            source.close(&format!("Publishing ends: {reason}.")).await?;
+            Err(RtmpError::Closed(reason))
+        }
+        Err(error) => {
+            hold(publisher);
+            Err(error)
+        }
+    }
+}
+
+/// Moves media from the connection to the hub, telling it when each arrived.
+async fn ingest(
+    source: &mut PublishSource<'_, Stream>,
+    publisher: &mut Publisher,
+) -> Result<PublishEnd, RtmpError> {
+    let began = Instant::now();
+    loop {
+        let media = tokio::select! {
+            media = source.next_media() => media?,
+            reason = publisher.closed() => return Err(RtmpError::Closed(reason)),
+        };
+        let Some(media) = media else {
+            return Ok(source.end().unwrap_or(PublishEnd::Disconnected));
+        };
+        publisher.note_arrival(began.elapsed());
+        publisher.push(media);
+    }
+}
+
+async fn serve_play(shared: &Shared, mut play: Play<'_, Stream>, peer: Peer) -> Result<bool, RtmpError> {
+    let request = play.request();
+    let key = match StreamKey::new(&request.app, &request.name) {
+        Ok(key) => key,
+        Err(error) => {
+            play.reject(&format!("The name is refused: {error}.")).await?;
+            return Err(error.into());
+        }
+    };
+    Span::current().record("key", field::display(&key));
+    let allowed = authorize(shared, peer, Action::Play, &key, &request.query, &play.info().page_url).await;
+    if let Err(denied) = allowed {
+        play.reject(&denied.message).await?;
+        return Err(denied.into());
+    }
+    let registry = &shared.gateway.registry;
+    let patience = registry.app_options(&key.app).wait_for_publisher;
+    let broadcast = tokio::select! {
+        found = timeout(patience, registry.wait(&key)) => match found {
+            Ok(Ok(broadcast)) => Some(broadcast),
+            Ok(Err(error)) => {
+                play.reject("Too many wait for streams that are not there.").await?;
+                return Err(error.into());
+            }
+            Err(_) => None,
+        },
+        gone = play.withdrawn() => return gone,
+    };
+    let Some(broadcast) = broadcast else {
+        play.reject("There is no such stream.").await?;
+        return Ok(true);
+    };
+    debug!("playing begins");
+    let player = play.accept(&broadcast.tracks()).await?;
+    match player.watch(&broadcast, ViewerInfo::remote(peer.protocol, Some(peer.address))).await? {
+        PlayOutcome::StreamEnded | PlayOutcome::Stopped => Ok(true),
+        PlayOutcome::Disconnected => Ok(false),
+        PlayOutcome::Closed(reason) => Err(RtmpError::Closed(reason)),
+    }
+}
