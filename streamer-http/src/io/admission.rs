@@ -1,0 +1,145 @@
+//! Letting a viewer in: the authorizer's word, the wait for the stream, the subscription.
+
+use std::net::SocketAddr;
+
+use http::{StatusCode, header};
+use hyper::Request;
+use streamer_core::container::flv::{Dialect, FlvMuxer, MuxOptions};
+use streamer_core::hub::{Broadcast, FormKey, SubscribeError, SubscribeOptions, ViewerInfo};
+use streamer_core::{AccessRequest, Action, Gateway, MediaKind, StreamKey};
+use tokio::time::{sleep, timeout};
+
+use super::feed::Feed;
+use crate::options::Client;
+use crate::proto::refusal::Refusal;
+use crate::proto::route::{FlvRequest, Selection};
+
+/// The name of HTTP-FLV in access requests and viewer lists.
+pub(crate) const HTTP_FLV: &str = "http-flv";
+/// The name of WebSocket-FLV in the same.
+pub(crate) const WS_FLV: &str = "ws-flv";
+/// The protocol of the forms: HTTP-FLV and WebSocket-FLV share them.
+const FORM_PROTOCOL: &str = "flv";
+
+/// Asks whether `client` may play `key`.
+pub(crate) async fn authorize<B>(
+    gateway: &Gateway,
+    request: &Request<B>,
+    key: &StreamKey,
+    protocol: &'static str,
+    client: Client,
+) -> Result<(), Refusal> {
+    let access = AccessRequest {
+        action: Action::Play,
+        key,
+        protocol,
+        peer: Some(client.address),
+        query: request.uri().query().unwrap_or_default(),
+        page_url: request.headers().get(header::REFERER).and_then(|referer| referer.to_str().ok()),
+        encrypted: client.encrypted,
+    };
+    gateway.authorizer.authorize(&access).await.map_err(Refusal::from)
+}
+
+/// The broadcast of what is asked for, waited for as long as its application says.
+pub(crate) async fn find(gateway: &Gateway, request: &FlvRequest) -> Result<Broadcast, Refusal> {
+    let registry = &gateway.registry;
+    let broadcast = match registry.get(&request.key) {
+        Some(broadcast) => broadcast,
+        None => {
+            let patience = registry.app_options(&request.key.app).wait_for_publisher;
+            if patience.is_zero() {
+                return Err(Refusal::no_such_stream());
+            }
+            let found = timeout(patience, registry.wait(&request.key)).await;
+            found.map_err(|_| Refusal::no_such_stream())?.map_err(|error| Refusal::from(&error))?
+        }
+    };
+    let tracks = broadcast.tracks();
+    let lacks = |kind| !tracks.list.is_empty() && tracks.first(kind).is_none();
+    match request.selection {
+        Selection::OnlyAudio if lacks(MediaKind::Audio) => {
+            Err(Refusal::new(StatusCode::NOT_FOUND, "The stream has no sound."))
+        }
+        Selection::OnlyVideo if lacks(MediaKind::Video) => {
+            Err(Refusal::new(StatusCode::NOT_FOUND, "The stream has no pictures."))
+        }
+        _ => Ok(broadcast),
+    }
+}
+
+/// Makes a viewer of `peer`. The first of a form sets the making of the form going.
+pub(crate) fn subscribe(
+    broadcast: Broadcast,
+    request: &FlvRequest,
+    dialect: Dialect,
+    protocol: &'static str,
+    peer: SocketAddr,
+) -> Result<Feed, SubscribeError> {
+    let form = FormKey { protocol: FORM_PROTOCOL, variant: variant(request.selection, dialect) };
+    let viewer = ViewerInfo::remote(protocol, Some(peer));
+    let (subscriber, feeder) = broadcast.subscribe_form(form, &SubscribeOptions::new(viewer))?;
+    if let Some(feeder) = feeder {
+        let options = MuxOptions {
+            dialect,
+            video: request.selection != Selection::OnlyAudio,
+            audio: request.selection != Selection::OnlyVideo,
+        };
+        tokio::spawn(Box::pin(feeder.run(FlvMuxer::new(options), sleep)));
+    }
+    Ok(Feed::new(subscriber, broadcast, request.selection))
+}
+
+/// The dialect for a viewer that asked for `enhanced` where the port speaks `default`. Who asks for the old
+/// one gets HEVC by its old number rather than not at all, unless the port is set otherwise.
+pub(crate) const fn dialect(enhanced: Option<bool>, default: Dialect) -> Dialect {
+    match (enhanced, default) {
+        (Some(true), _) | (None, Dialect::Enhanced) => Dialect::Enhanced,
+        (Some(false), Dialect::Enhanced) => Dialect::LegacyHevc12,
+        (Some(false) | None, legacy) => legacy,
+    }
+}
+
+/// Numbers the forms: the same number, the same bytes.
+const fn variant(selection: Selection, dialect: Dialect) -> u32 {
+    let selection = match selection {
+        Selection::All => 0,
+        Selection::OnlyAudio => 1,
+        Selection::OnlyVideo => 2,
+    };
+    let dialect = match dialect {
+        Dialect::Legacy => 0,
+        Dialect::LegacyHevc12 => 1,
+        Dialect::Enhanced => 2,
+    };
+    3 * selection + dialect
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIALECTS: [Dialect; 3] = [Dialect::Legacy, Dialect::LegacyHevc12, Dialect::Enhanced];
+
+    #[test]
+    fn a_viewers_word_goes_before_the_ports_choice() {
+        for default in DIALECTS {
+            assert_eq!(dialect(Some(true), default), Dialect::Enhanced);
+            assert_eq!(dialect(None, default), default);
+        }
+        assert_eq!(dialect(Some(false), Dialect::Enhanced), Dialect::LegacyHevc12);
+        assert_eq!(dialect(Some(false), Dialect::Legacy), Dialect::Legacy);
+    }
+
+    #[test]
+    fn no_two_forms_share_a_number() {
+        let selections = [Selection::All, Selection::OnlyAudio, Selection::OnlyVideo];
+        let mut numbers: Vec<u32> = selections
+            .into_iter()
+            .flat_map(|selection| DIALECTS.map(|dialect| variant(selection, dialect)))
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 9);
+    }
+}

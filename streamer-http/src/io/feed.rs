@@ -1,0 +1,151 @@
+//! One viewer's FLV, piece by piece: the file header, then what the form's ring delivers.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Frame;
+use streamer_core::MediaKind;
+use streamer_core::container::flv::flv_header;
+use streamer_core::hub::{Batch, Broadcast, CloseReason, Delivery, Subscriber};
+use tokio::time::{Sleep, sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::body::BoxError;
+use crate::proto::route::Selection;
+
+/// Bytes to send, shared with the other viewers, and the frames in them.
+pub(crate) struct Piece {
+    pub(crate) bytes: Bytes,
+    pub(crate) frames: u64,
+}
+
+/// Why nothing more comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FeedEnd {
+    /// The stream ended, or its publisher stayed away for longer than the grace time.
+    Ended,
+    /// The viewer was closed.
+    Closed(CloseReason),
+}
+
+/// What one viewer is sent.
+pub(crate) struct Feed {
+    subscriber: Subscriber<Batch>,
+    state: State,
+    grace: Duration,
+    /// Runs while the publisher is away.
+    away: Option<Pin<Box<Sleep>>>,
+}
+
+enum State {
+    /// Nothing was sent: the tracks, which the file header tells of, are not known before the first header.
+    Fresh(Broadcast, Selection),
+    /// The file header was sent, this comes behind it.
+    Begun(Bytes),
+    Running,
+}
+
+impl Feed {
+    pub(crate) fn new(subscriber: Subscriber<Batch>, broadcast: Broadcast, selection: Selection) -> Self {
+        let grace = broadcast.options().grace;
+        Self { subscriber, state: State::Fresh(broadcast, selection), grace, away: None }
+    }
+
+    /// The next piece, never empty; the end is told again if asked again.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, FeedEnd>> {
+        if let State::Begun(header) = &mut self.state {
+            let bytes = std::mem::take(header);
+            self.state = State::Running;
+            if !bytes.is_empty() {
+                return Poll::Ready(Ok(Piece { bytes, frames: 0 }));
+            }
+        }
+        loop {
+            let Poll::Ready(delivery) = self.subscriber.poll_next(cx) else { break };
+            match delivery {
+                Some(Delivery::Header(header)) => {
+                    let bytes = if let State::Fresh(broadcast, selection) = &self.state {
+                        let file_header = file_header(broadcast, *selection);
+                        self.state = State::Begun(Bytes::clone(&header));
+                        file_header
+                    } else {
+                        Bytes::clone(&header)
+                    };
+                    if !bytes.is_empty() {
+                        return Poll::Ready(Ok(Piece { bytes, frames: 0 }));
+                    }
+                }
+                Some(Delivery::Item(batch)) => {
+                    self.away = None;
+                    if !batch.bytes.is_empty() {
+                        return Poll::Ready(Ok(Piece { bytes: batch.bytes, frames: batch.frames }));
+                    }
+                }
+                // Counted by the hub; what comes next is a random access point.
+                Some(Delivery::Lost { .. }) => {}
+                Some(Delivery::Interrupted) => self.away = Some(Box::pin(sleep(self.grace))),
+                Some(Delivery::Closed(reason)) => return Poll::Ready(Err(FeedEnd::Closed(reason))),
+                None => return Poll::Ready(Err(FeedEnd::Ended)),
+            }
+        }
+        match &mut self.away {
+            Some(away) => away.as_mut().poll(cx).map(|()| Err(FeedEnd::Ended)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Whether the viewer was closed, for a writer that is held up and does not ask for more.
+    pub(crate) fn poll_closed(&mut self, cx: &Context<'_>) -> Poll<CloseReason> {
+        self.subscriber.poll_closed(cx)
+    }
+
+    /// Counts what was handed to the connection.
+    pub(crate) fn record_sent(&self, bytes: usize, frames: u64) {
+        self.subscriber.viewer().record_sent(bytes, frames);
+    }
+}
+
+fn file_header(broadcast: &Broadcast, selection: Selection) -> Bytes {
+    let tracks = broadcast.tracks();
+    let has = |kind, left_out| selection != left_out && tracks.first(kind).is_some();
+    let header =
+        flv_header(has(MediaKind::Audio, Selection::OnlyVideo), has(MediaKind::Video, Selection::OnlyAudio));
+    Bytes::copy_from_slice(&header)
+}
+
+/// The feed as a body, for HTTP/2 where the connection is shared.
+pub(crate) struct FeedBody {
+    feed: Feed,
+    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl FeedBody {
+    pub(crate) fn new(feed: Feed, shutdown: CancellationToken) -> Self {
+        Self { feed, shutdown: Box::pin(shutdown.cancelled_owned()) }
+    }
+}
+
+impl http_body::Body for FeedBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        // hyper asks no more after the end, so the future is not polled again once it is ready.
+        if self.shutdown.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(match ready!(self.feed.poll_next(cx)) {
+            Ok(piece) => {
+                self.feed.record_sent(piece.bytes.len(), piece.frames);
+                Some(Ok(Frame::data(piece.bytes)))
+            }
+            Err(FeedEnd::Ended | FeedEnd::Closed(_)) => None,
+        })
+    }
+}

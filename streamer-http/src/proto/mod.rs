@@ -1,0 +1,8 @@
+//! The rules of HTTP delivery without sockets: routes, client addresses, origins, framings, WebSocket.
+
+pub mod forwarded;
+pub mod framing;
+pub mod origin;
+pub mod refusal;
+pub mod route;
+pub mod websocket;

@@ -1,0 +1,269 @@
+//! Routes: what a method, a path and a query string ask for.
+//!
+//! A path is split at its slashes before anything is decoded, each segment is percent-decoded exactly
+//! once (RFC 3986, 2.4), and what remains is parsed into names that cannot hold a slash, a dot segment or
+//! a control character. No string of a peer goes any further than that.
+
+use std::borrow::Cow;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+use streamer_core::{AppName, NameError, StreamKey, StreamName};
+use thiserror::Error;
+
+/// The methods of every media resource, as `Allow` lists them.
+pub const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// Which media of a stream are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Selection {
+    /// All of it.
+    #[default]
+    All,
+    /// Sound without pictures: `?only-audio`.
+    OnlyAudio,
+    /// Pictures without sound: `?only-video`.
+    OnlyVideo,
+}
+
+/// A request for a stream as FLV.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlvRequest {
+    /// The stream.
+    pub key: StreamKey,
+    /// What of it.
+    pub selection: Selection,
+    /// Whether codecs that FLV has no number of its own for may come in enhanced tags: `?enhanced=1` or
+    /// `?enhanced=0`. `None` leaves it to the server.
+    pub enhanced: Option<bool>,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// A stream as FLV, over HTTP or, upgraded, over WebSocket.
+    Flv(FlvRequest),
+    /// The header fields of the answer to the same request by `GET`.
+    FlvHead(FlvRequest),
+    /// A preflight of the Fetch standard, or an `OPTIONS` of RFC 9110.
+    Preflight,
+}
+
+/// Why a request leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// The path is none of this crate's.
+    #[error("there is nothing at this path")]
+    NotFound,
+    /// The path is right, the method is not.
+    #[error("this method is not allowed here: {ALLOWED_METHODS} are")]
+    Method,
+    /// A segment is not UTF-8 once decoded.
+    #[error("the path is not UTF-8")]
+    NotUtf8,
+    /// The application's or the stream's name is no name.
+    #[error("no valid {part} name: {source}")]
+    Name {
+        /// `application` or `stream`.
+        part: &'static str,
+        /// What is wrong with it.
+        source: NameError,
+    },
+    /// A parameter is neither given alone, nor `1`, `0`, `true` or `false`.
+    #[error("the parameter {parameter} is either 1 or 0")]
+    Flag {
+        /// Its name.
+        parameter: &'static str,
+    },
+    /// Sound alone and pictures alone exclude each other.
+    #[error("only-audio and only-video exclude each other")]
+    BothOnly,
+}
+
+/// Says what `method` on `path` with `query` (without the question mark; empty if there is none) asks for.
+///
+/// `GET /{app}/{stream}/play.flv` and, for those who know the shorter form, `GET /{app}/{stream}.flv`.
+///
+/// # Errors
+/// [`RouteError`]; on [`RouteError::NotFound`] the path may still be somebody else's.
+pub fn route(method: &Method, path: &str, query: &str) -> Result<Route, RouteError> {
+    let mut segments = path.strip_prefix('/').ok_or(RouteError::NotFound)?.split('/');
+    let parts = (segments.next(), segments.next(), segments.next(), segments.next());
+    let (Some(app), Some(second), third, None) = parts else { return Err(RouteError::NotFound) };
+    let second = decode(second)?;
+    let stream = match third {
+        Some(file) if decode(file)? == "play.flv" => &*second,
+        Some(_) => return Err(RouteError::NotFound),
+        None => second.strip_suffix(".flv").ok_or(RouteError::NotFound)?,
+    };
+    let head = match *method {
+        Method::GET => false,
+        Method::HEAD => true,
+        Method::OPTIONS => return Ok(Route::Preflight),
+        _ => return Err(RouteError::Method),
+    };
+    let named = |part| move |source| RouteError::Name { part, source };
+    let key = StreamKey {
+        app: AppName::new(&decode(app)?).map_err(named("application"))?,
+        stream: StreamName::new(stream).map_err(named("stream"))?,
+    };
+    let selection = match (flag(query, "only-audio")?, flag(query, "only-video")?) {
+        (Some(true), Some(true)) => return Err(RouteError::BothOnly),
+        (Some(true), _) => Selection::OnlyAudio,
+        (_, Some(true)) => Selection::OnlyVideo,
+        _ => Selection::All,
+    };
+    let request = FlvRequest { key, selection, enhanced: flag(query, "enhanced")? };
+    Ok(if head { Route::FlvHead(request) } else { Route::Flv(request) })
+}
+
+fn decode(segment: &str) -> Result<Cow<'_, str>, RouteError> {
+    percent_decode_str(segment).decode_utf8().map_err(|_| RouteError::NotUtf8)
+}
+
+/// The first parameter called `parameter`: given alone it means yes.
+fn flag(query: &str, parameter: &'static str) -> Result<Option<bool>, RouteError> {
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, "1"));
+        if name == parameter {
+            return match value {
+                "1" | "true" | "" => Ok(Some(true)),
+                "0" | "false" => Ok(Some(false)),
+                _ => Err(RouteError::Flag { parameter }),
+            };
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn get(path: &str, query: &str) -> Result<Route, RouteError> {
+        route(&Method::GET, path, query)
+    }
+
+    fn flv(key: &str, selection: Selection, enhanced: Option<bool>) -> Route {
+        Route::Flv(FlvRequest { key: key.parse().unwrap(), selection, enhanced })
+    }
+
+    #[test]
+    fn both_forms_name_the_same_stream() {
+        let expected = Ok(flv("live/test", Selection::All, None));
+        for path in ["/live/test/play.flv", "/live/test.flv", "/live/te%73t/play%2Eflv", "/%6cive/test%2eflv"]
+        {
+            assert_eq!(get(path, ""), expected, "{path}");
+        }
+        assert_eq!(get("/live/a.b.flv", ""), Ok(flv("live/a.b", Selection::All, None)));
+        assert_eq!(get("/live/play.flv", ""), Ok(flv("live/play", Selection::All, None)));
+    }
+
+    #[test]
+    fn other_paths_are_left_to_others() {
+        for path in [
+            "",
+            "*",
+            "/",
+            "//",
+            "/live",
+            "/live/",
+            "/live/test",
+            "/live/test/",
+            "/live/test/play.flv/",
+            "/live/test/playlist.m3u8",
+            "/a/b/c/play.flv",
+            "live/test/play.flv",
+            "/live/../../etc/passwd",
+        ] {
+            assert_eq!(get(path, ""), Err(RouteError::NotFound), "{path}");
+        }
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for path in [
+            "/../test/play.flv",
+            "/live/../play.flv",
+            "/live/%2e%2e/play.flv",
+            "/live/%252e%252e/play.flv",
+            "/live/..%2fetc/play.flv",
+            "/live/%2Fetc%2Fpasswd/play.flv",
+            "/live/..%5c..%5cboot/play.flv",
+            "/live/a\\b/play.flv",
+            "/live/a%00b/play.flv",
+            "/live/a%0d%0aX:y/play.flv",
+            "/live/%e2%88%95etc/play.flv",
+            "/live/%ef%bc%8fetc/play.flv",
+            "/live/<script>/play.flv",
+            "/live/%3cscript%3e/play.flv",
+            "/live//play.flv",
+            "//test/play.flv",
+            "/live/.flv",
+            "/live/%zz/play.flv",
+            "/live/a%2",
+        ] {
+            let refused = get(path, "");
+            assert!(
+                matches!(refused, Err(RouteError::Name { .. } | RouteError::NotFound)),
+                "{path}: {refused:?}"
+            );
+        }
+        // An overlong UTF-8 slash is no UTF-8.
+        assert_eq!(get("/live/%c0%afetc/play.flv", ""), Err(RouteError::NotUtf8));
+    }
+
+    #[test]
+    fn parameters_choose_what_and_how() {
+        let chosen = |query: &str| match get("/live/test.flv", query) {
+            Ok(Route::Flv(request)) => Ok((request.selection, request.enhanced)),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        };
+        assert_eq!(chosen("only-audio"), Ok((Selection::OnlyAudio, None)));
+        assert_eq!(chosen("token=a%26b&only-audio=1"), Ok((Selection::OnlyAudio, None)));
+        assert_eq!(chosen("only-video=true&enhanced=0"), Ok((Selection::OnlyVideo, Some(false))));
+        assert_eq!(chosen("only-video=0&enhanced"), Ok((Selection::All, Some(true))));
+        assert_eq!(chosen("only-audios=1&xonly-video=1"), Ok((Selection::All, None)));
+        assert_eq!(chosen("only-audio=2"), Err(RouteError::Flag { parameter: "only-audio" }));
+        assert_eq!(chosen("only-audio&only-video"), Err(RouteError::BothOnly));
+    }
+
+    #[test]
+    fn methods() {
+        let path = "/live/test/play.flv";
+        assert!(matches!(route(&Method::HEAD, path, ""), Ok(Route::FlvHead(_))));
+        assert_eq!(route(&Method::OPTIONS, path, ""), Ok(Route::Preflight));
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::CONNECT] {
+            assert_eq!(route(&method, path, ""), Err(RouteError::Method));
+            assert_eq!(route(&method, "/elsewhere", ""), Err(RouteError::NotFound));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics_and_a_name_accepted_is_safe(path in "(/|%2[eEfF]|%5c|%25|\\.|play\\.flv|live|\\PC){0,12}", query in "\\PC{0,40}") {
+            if let Ok(Route::Flv(request)) = get(&path, &query) {
+                let shown = request.key.to_string();
+                prop_assert_eq!(shown.matches('/').count(), 1);
+                prop_assert!(!shown.contains("/.") && !shown.contains(['\\', '%', '<', '\0']));
+            }
+        }
+
+        #[test]
+        fn any_name_reads_back_however_it_is_escaped(app in "[A-Za-z0-9_-]{2,40}", stream in "[A-Za-z0-9_~@+=-][A-Za-z0-9_.~@+=-]{0,127}", escaped in any::<u64>()) {
+            let escape = |name: &str| -> String {
+                name.bytes()
+                    .enumerate()
+                    .map(|(index, byte)| {
+                        if escaped >> (index % 64) & 1 == 1 { format!("%{byte:02x}") } else { char::from(byte).to_string() }
+                    })
+                    .collect()
+            };
+            let path = format!("/{}/{}/play.flv", escape(&app), escape(&stream));
+            prop_assert_eq!(get(&path, ""), Ok(flv(&format!("{app}/{stream}"), Selection::All, None)));
+        }
+    }
+}
