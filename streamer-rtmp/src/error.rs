@@ -95,3 +95,19 @@ pub enum RtmpError {
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
 }
+
+impl RtmpError {
+    /// Whether the peer is merely gone: closed, or reset by its system.
+    #[must_use]
+    pub fn is_disconnect(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+        match self {
+            Self::Disconnected => true,
+            Self::Io(error) => matches!(
+                error.kind(),
+                BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof
+            ),
+            _ => false,
+        }
+    }
+}

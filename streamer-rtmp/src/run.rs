@@ -52,6 +52,8 @@ pub async fn run_counted(
         async move {
             match serve_connection(&shared, connection, protocol).await {
                 Ok(()) => debug!("the connection ended"),
+                // Players close without a word as a rule.
+                Err(error) if error.is_disconnect() => debug!(%error, "the connection ended"),
                 Err(error) => info!(%error, "the connection ended"),
             }
         }

@@ -34,18 +34,7 @@ pub async fn pull(
     status: Arc<TaskStatus>,
     shutdown: CancellationToken,
 ) {
-    let mut url = options.url.clone();
-    let mut backoff = Backoff::default();
-    loop {
-        let tried = tokio::select! {
-            tried = pull_once(&options, &url, &registry, &status, &mut backoff) => tried,
-            () = shutdown.cancelled() => break,
-        };
-        if !retry(tried, &options, &mut url, &status, &mut backoff, &shutdown).await {
-            break;
-        }
-    }
-    status.set(TaskState::Stopped);
+    keep_up(Direction::Pull, options, registry, status, shutdown).await;
 }
 
 /// Forwards a stream of `registry` until `shutdown`: waits for the stream, publishes it to the other server
@@ -56,11 +45,33 @@ pub async fn forward(
     status: Arc<TaskStatus>,
     shutdown: CancellationToken,
 ) {
+    keep_up(Direction::Forward, options, registry, status, shutdown).await;
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Pull,
+    Forward,
+}
+
+async fn keep_up(
+    direction: Direction,
+    options: TaskOptions,
+    registry: Registry,
+    status: Arc<TaskStatus>,
+    shutdown: CancellationToken,
+) {
     let mut url = options.url.clone();
     let mut backoff = Backoff::default();
     loop {
+        let trying = async {
+            match direction {
+                Direction::Pull => pull_once(&options, &url, &registry, &status, &mut backoff).await,
+                Direction::Forward => forward_once(&options, &url, &registry, &status, &mut backoff).await,
+            }
+        };
         let tried = tokio::select! {
-            tried = forward_once(&options, &url, &registry, &status, &mut backoff) => tried,
+            tried = trying => tried,
             () = shutdown.cancelled() => break,
         };
         if !retry(tried, &options, &mut url, &status, &mut backoff, &shutdown).await {

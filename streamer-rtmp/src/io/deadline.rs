@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::error::RtmpError;
+
 /// Fires when nothing happened for a while. Activity only takes note of the time; the timer is looked at
 /// when it fires, and set again if something happened meanwhile.
 #[derive(Debug)]
@@ -25,6 +27,11 @@ impl IdleDeadline {
     /// Something happened.
     pub(crate) fn touch(&mut self) {
         self.last = Instant::now();
+    }
+
+    /// Ready, with what to say, when nothing happened for the allowed time; `step` is what was waited for.
+    pub(crate) fn poll_late(&mut self, step: &'static str, cx: &mut Context<'_>) -> Poll<RtmpError> {
+        self.poll(cx).map(|()| RtmpError::Timeout { step, timeout: self.allowed })
     }
 
     /// Ready when nothing happened for the allowed time.

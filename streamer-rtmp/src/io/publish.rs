@@ -1,7 +1,7 @@
 //! A granted publish as a source of media.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,7 +30,6 @@ pub struct PublishSource<'a, S> {
     message_stream: u32,
     queue: DemuxQueue,
     idle: IdleDeadline,
-    idle_timeout: Duration,
     end: Option<PublishEnd>,
 }
 
@@ -45,7 +44,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> PublishSource<'a, S> {
             message_stream,
             queue: DemuxQueue::default(),
             idle: IdleDeadline::new(idle_timeout),
-            idle_timeout,
             end: None,
         }
     }
@@ -75,13 +73,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> PublishSource<'a, S> {
             }
             match self.channel.poll_event(cx) {
                 Poll::Ready(event) => self.take(event?)?,
-                Poll::Pending => {
-                    ready!(self.idle.poll(cx));
-                    return Poll::Ready(Err(RtmpError::Timeout {
-                        step: "the publisher's next message",
-                        timeout: self.idle_timeout,
-                    }));
-                }
+                Poll::Pending => return self.idle.poll_late("the publisher's next message", cx).map(Err),
             }
         }
     }

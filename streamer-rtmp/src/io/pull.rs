@@ -1,8 +1,7 @@
 //! A stream of another server as a source of media.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use streamer_core::{Media, Source, SourceError};
@@ -23,7 +22,6 @@ pub struct RtmpPull {
     connected: Connected,
     queue: DemuxQueue,
     idle: IdleDeadline,
-    idle_timeout: Duration,
     ended: bool,
     reconnect: Option<RtmpUrl>,
 }
@@ -35,12 +33,10 @@ impl RtmpPull {
     /// [`RtmpError`] when the server cannot be reached or refuses.
     pub async fn connect(url: &RtmpUrl, options: &ClientOptions) -> Result<Self, RtmpError> {
         let connected = connect(url, Purpose::Play { buffer_ms: BUFFER_MS }, options).await?;
-        let idle_timeout = options.timeouts.idle;
         Ok(Self {
             connected,
             queue: DemuxQueue::default(),
-            idle: IdleDeadline::new(idle_timeout),
-            idle_timeout,
+            idle: IdleDeadline::new(options.timeouts.idle),
             ended: false,
             reconnect: None,
         })
@@ -90,11 +86,7 @@ impl RtmpPull {
                     Some(_) => {}
                     None => return Poll::Ready(Err(RtmpError::Disconnected)),
                 },
-                Poll::Pending => {
-                    ready!(self.idle.poll(cx));
-                    let (step, timeout) = ("the server's next message", self.idle_timeout);
-                    return Poll::Ready(Err(RtmpError::Timeout { step, timeout }));
-                }
+                Poll::Pending => return self.idle.poll_late("the server's next message", cx).map(Err),
             }
         }
     }
