@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::capabilities::{Capabilities, CapsEx, CodecFlags, CodecSupport};
-use super::chunk::{ChunkSize, write_message_slices};
+use super::chunk::{ChunkSize, write_message, write_message_slices};
 use super::client::{ClientError, ClientEvent, ClientOptions, ClientSession, Purpose};
 use super::command::PublishKind;
 use super::handshake::{DigestScheme, HandshakeMode};
@@ -221,6 +221,32 @@ fn a_client_that_leaves_takes_its_play_back() {
     assert!(matches!(pair.server_event(), ServerEvent::BufferLength { .. }));
     pair.client.finish().unwrap();
     assert_eq!(pair.server_event(), ServerEvent::StreamClosed { message_stream: 1 });
+}
+
+#[test]
+fn a_player_takes_frames_of_any_size() {
+    let mut pair = Pair::new(player(), ServerOptions::default(), &[65_536]);
+    pair.connect();
+    assert!(matches!(pair.server_event(), ServerEvent::Play(_)));
+    assert!(matches!(pair.server_event(), ServerEvent::BufferLength { .. }));
+    pair.server.accept_play(1).unwrap();
+    pair.gather();
+    let sent = media(MediaMessageKind::Video, 0, &vec![7; super::chunk::MAX_MESSAGE_BYTES]);
+    let header = super::chunk::MessageHeader {
+        chunk_stream: sent.kind.chunk_stream(),
+        message_stream: 1,
+        kind: sent.kind.message_kind(),
+        timestamp_ms: 0,
+    };
+    write_message(&header, &sent.payload, pair.server.chunk_size(), &mut pair.to_client).unwrap();
+    let received = loop {
+        match pair.client_event() {
+            ClientEvent::Media(media) if media.kind == MediaMessageKind::Video => break media,
+            ClientEvent::Media(_) | ClientEvent::Ready { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(received == sent);
 }
 
 #[test]

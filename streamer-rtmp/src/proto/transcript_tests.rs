@@ -31,6 +31,7 @@ impl Log {
             MediaMessageKind::Data => 2,
         };
         let (count, bytes, _) = self.media[slot];
+        assert_eq!(media.message_stream, 1, "whatever the sender wrote");
         self.media[slot] = (count + 1, bytes + media.payload.len(), media.timestamp_ms);
         self.all.push(media);
     }
