@@ -22,8 +22,19 @@ pub struct TaskOptions {
     pub key: StreamKey,
     /// The stream at the other server.
     pub url: RtmpUrl,
+    /// Where else it is: after each failure the next place is tried, in turn.
+    pub stand_ins: Vec<RtmpUrl>,
     /// How the other server is reached.
     pub client: ClientOptions,
+}
+
+impl TaskOptions {
+    /// The place to try after so many failures.
+    fn place(&self, failures: u64) -> &RtmpUrl {
+        let places = self.stand_ins.len() as u64 + 1;
+        let turn = usize::try_from(failures % places).unwrap_or(0);
+        turn.checked_sub(1).and_then(|index| self.stand_ins.get(index)).unwrap_or(&self.url)
+    }
 }
 
 /// Pulls a stream into `registry` until `shutdown`, connecting again after every failure with growing,
@@ -110,8 +121,8 @@ async fn retry(
             status.failed(&error);
             let wait = backoff.next_pause(random());
             warn!(key = %options.key, url = %url, %error, pause_ms = wait.as_millis(), "trying again");
-            // Where a redirect led may be what failed.
-            url.clone_from(&options.url);
+            // Where a redirect led may be what failed, so the next place is one of ours.
+            url.clone_from(options.place(status.retries.get()));
             pause(wait, shutdown).await
         }
     }
@@ -142,7 +153,10 @@ async fn pull_once(
     let who = PublisherInfo { protocol: "rtmp-pull", peer: None };
     let mut publisher = registry.publish(&options.key, who)?;
     let moved = move_in(&mut source, &mut publisher, status, backoff).await;
-    hold(publisher);
+    // Whoever closed it from inside wants the stream ended, not kept for a publisher that comes back.
+    if !matches!(moved, Err(RtmpError::Closed(_))) {
+        hold(publisher);
+    }
     moved
 }
 
@@ -228,4 +242,26 @@ async fn move_out(
         }
     }
     Ok(Ended::Stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_tried_in_turn() {
+        let url = |host: &str| -> RtmpUrl { format!("rtmp://{host}/live/test").parse().unwrap() };
+        let mut options = TaskOptions {
+            key: "live/test".parse().unwrap(),
+            url: url("a"),
+            stand_ins: vec![url("b"), url("c")],
+            client: ClientOptions::default(),
+        };
+        let hosts = |options: &TaskOptions| -> Vec<String> {
+            (0..5).map(|failures| options.place(failures).host.clone()).collect()
+        };
+        assert_eq!(hosts(&options), ["a", "b", "c", "a", "b"]);
+        options.stand_ins.clear();
+        assert_eq!(hosts(&options), ["a", "a", "a", "a", "a"]);
+    }
 }

@@ -290,7 +290,7 @@ async fn a_pull_and_a_forward_keep_themselves_up() {
     let (edge, target) = (Registry::default(), Server::open(Registry::default()));
     let shutdown = CancellationToken::new();
     let (pulling, forwarding) = (Arc::new(TaskStatus::default()), Arc::new(TaskStatus::default()));
-    let task = |url| TaskOptions { key: key(), url, client: ClientOptions::default() };
+    let task = |url| TaskOptions { key: key(), url, stand_ins: Vec::new(), client: ClientOptions::default() };
     let pull_task = tokio::spawn(pull(
         task(origin.url("live/test")),
         edge.clone(),
@@ -328,6 +328,53 @@ async fn a_pull_and_a_forward_keep_themselves_up() {
     soon(pull_task).await.unwrap();
     soon(forward_task).await.unwrap();
     assert_eq!((pulling.state(), forwarding.state()), (TaskState::Stopped, TaskState::Stopped));
+}
+
+#[tokio::test]
+async fn a_pull_goes_to_the_stand_in_when_the_first_place_fails() {
+    let (origin, edge) = (Server::open(Registry::default()), Registry::default());
+    let mut encoder = Encoder::start(&origin, "live/test").await;
+    encoder.send(2).await.unwrap();
+    let options = TaskOptions {
+        key: key(),
+        url: origin.url("live/-/absent"),
+        stand_ins: vec![origin.url("live/test")],
+        client: ClientOptions::default(),
+    };
+    let (status, shutdown) = (Arc::new(TaskStatus::default()), CancellationToken::new());
+    let task = tokio::spawn(pull(options, edge.clone(), Arc::clone(&status), shutdown.clone()));
+    soon(edge.wait(&key())).await.unwrap();
+    assert_eq!(status.retries.get(), 1);
+    shutdown.cancel();
+    soon(task).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pull_that_is_closed_from_inside_ends_its_stream_at_once() {
+    let grace = Duration::from_secs(3_600);
+    let edge = Registry::new(AppOptions { grace, ..AppOptions::default() });
+    let origin = Server::open(Registry::default());
+    let mut encoder = Encoder::start(&origin, "live/test").await;
+    encoder.send(2).await.unwrap();
+    let options = TaskOptions {
+        key: key(),
+        url: origin.url("live/test"),
+        stand_ins: Vec::new(),
+        client: ClientOptions::default(),
+    };
+    let (status, shutdown) = (Arc::new(TaskStatus::default()), CancellationToken::new());
+    let task = tokio::spawn(pull(options, edge.clone(), Arc::clone(&status), shutdown.clone()));
+    let broadcast = soon(edge.wait(&key())).await.unwrap();
+    wait_for(
+        &edge,
+        |kind| *kind == EventKind::Unpublished,
+        async || {
+            assert!(broadcast.close_publisher(CloseReason::Kicked));
+        },
+    )
+    .await;
+    shutdown.cancel();
+    soon(task).await.unwrap();
 }
 
 #[tokio::test]
