@@ -191,7 +191,7 @@ proptest! {
         let end = (start + len).min(text.len());
         text.replace_range(start..end, "");
         if let Err(ConfigError::Invalid { line, .. }) = read(&text) {
-            prop_assert!(line <= text.lines().count().max(1));
+            prop_assert!(line <= text.matches('\n').count() + 1);
         }
     }
 

@@ -160,6 +160,15 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
+    /// All levels, the most urgent first.
+    pub const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// The level called `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == name)
+    }
+
     /// Its spelling.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -182,6 +191,26 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+impl LogFormat {
+    /// Both forms.
+    pub const ALL: [Self; 2] = [Self::Human, Self::Json];
+
+    /// The form called `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+
+    /// Its spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// Bounds on what peers may use.
@@ -257,12 +286,6 @@ impl ForwardConfig {
     #[must_use]
     pub fn key(&self) -> StreamKey {
         StreamKey { app: self.app.clone(), stream: self.stream.clone() }
-    }
-
-    /// Where it goes, with the switch `ssl` applied.
-    #[must_use]
-    pub fn destination(&self) -> StreamUrl {
-        if self.ssl { self.url.over_tls() } else { self.url.clone() }
     }
 }
 

@@ -16,7 +16,6 @@ pub const MAX_URL_BYTES: usize = 4_096;
 pub struct StreamUrl {
     text: String,
     shown: String,
-    encrypted: bool,
 }
 
 impl StreamUrl {
@@ -29,11 +28,9 @@ impl StreamUrl {
             return Err(format!("a URL of {} bytes: at most {MAX_URL_BYTES} are allowed", text.len()));
         }
         let url = Url::parse(text).map_err(|error| format!("bad URL: {error}"))?;
-        let encrypted = match url.scheme() {
-            "rtmp" => false,
-            "rtmps" => true,
-            other => return Err(format!("bad URL: scheme `{other}`: `rtmp` or `rtmps` is expected")),
-        };
+        if !matches!(url.scheme(), "rtmp" | "rtmps") {
+            return Err(format!("bad URL: scheme `{}`: `rtmp` or `rtmps` is expected", url.scheme()));
+        }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("bad URL: the host is missing")?;
         let parts = url.path_segments().into_iter().flatten().filter(|part| !part.is_empty()).count();
         if parts < 2 {
@@ -41,30 +38,13 @@ impl StreamUrl {
         }
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let shown = format!("{}://{host}{port}{}", url.scheme(), url.path());
-        Ok(Self { text: text.into(), shown, encrypted })
+        Ok(Self { text: text.into(), shown })
     }
 
     /// The whole URL as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
-    }
-
-    /// Whether the scheme is `rtmps`.
-    #[must_use]
-    pub const fn is_encrypted(&self) -> bool {
-        self.encrypted
-    }
-
-    /// The same address over TLS.
-    #[must_use]
-    pub fn over_tls(&self) -> Self {
-        if self.encrypted {
-            return self.clone();
-        }
-        let tls =
-            |text: &str| text.split_once(':').map_or_else(String::new, |(_, rest)| format!("rtmps:{rest}"));
-        Self { text: tls(&self.text), shown: tls(&self.shown), encrypted: true }
     }
 }
 
@@ -103,8 +83,6 @@ mod tests {
         assert_eq!(url.to_string(), "rtmp://host:1936/live/test");
         assert_eq!(format!("{url:?}"), "StreamUrl(rtmp://host:1936/live/test)");
         assert_eq!(url.as_str(), "rtmp://user:word@host:1936/live/test?token=x");
-        assert_eq!(url.over_tls().as_str(), "rtmps://user:word@host:1936/live/test?token=x");
-        assert!(url.over_tls().is_encrypted());
     }
 
     #[test]

@@ -1,0 +1,43 @@
+//! The engine's own HTTP API: health, metrics, what is live, and the means to end it.
+
+mod envelope;
+mod routes;
+mod serve;
+mod token;
+mod view;
+
+use std::sync::Arc;
+
+use streamer_core::Registry;
+use streamer_net::AcceptStats;
+use tokio_util::sync::CancellationToken;
+
+use crate::observe::Observer;
+use crate::tasks::TaskSet;
+
+pub use routes::router;
+pub use serve::{API_HEADER_TIMEOUT, run};
+pub use token::Token;
+pub use view::{AudienceBody, IngestBody, PublisherBody, StreamBody, TaskBody, TrackBody, ViewerBody};
+
+/// Connections of the API at once: programs of the operator, not viewers.
+pub const MAX_API_CONNECTIONS: usize = 256;
+
+/// What the API serves from.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The live streams.
+    pub registry: Registry,
+    /// What is known of them beyond.
+    pub observer: Arc<Observer>,
+    /// Pulls and forwards.
+    pub tasks: Arc<TaskSet>,
+    /// The listeners' counters, by name.
+    pub listeners: Vec<(&'static str, Arc<AcceptStats>)>,
+    /// What callers must show.
+    pub token: Token,
+    /// Whether the metrics are shown without it.
+    pub open_metrics: bool,
+    /// Cancelled when the engine stops.
+    pub stopping: CancellationToken,
+}

@@ -1,0 +1,133 @@
+//! The routes of the API.
+
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use streamer_core::StreamKey;
+use streamer_core::hub::{Broadcast, CloseReason};
+use tracing::info;
+
+use super::envelope::{ApiError, Data, Done, List};
+use super::view::{StreamBody, TaskBody, ViewerBody};
+use super::{ApiState, token};
+use crate::metrics::{self, ListenerRow, Scrape, TaskRow};
+use crate::observe::StreamView;
+
+/// The whole API; everything but `/healthz` asks for the token.
+pub fn router(state: ApiState) -> Router {
+    Router::new()
+        .route("/healthz", get(health))
+        .route("/metrics", get(show_metrics))
+        .route("/v1/streams", get(list_streams))
+        .route("/v1/streams/{app}/{stream}", get(show_stream))
+        .route("/v1/streams/{app}/{stream}/viewers", get(list_viewers))
+        .route("/v1/streams/{app}/{stream}/viewers/{id}", delete(close_viewer))
+        .route("/v1/streams/{app}/{stream}/publisher", delete(close_publisher))
+        .route("/v1/tasks", get(list_tasks))
+        .fallback(async || ApiError::not_found("there is no such path"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+        })
+        .layer(from_fn_with_state(state.clone(), token::guard))
+        .with_state(state)
+}
+
+async fn health(State(state): State<ApiState>) -> Result<Done, ApiError> {
+    if state.stopping.is_cancelled() {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping"));
+    }
+    Ok(Done("ok"))
+}
+
+async fn show_metrics(State(state): State<ApiState>) -> Result<Response, ApiError> {
+    let mut scrape = Scrape::new(&state.observer.streams(), state.observer.rest());
+    scrape.waiting = state.registry.waiting() as u64;
+    scrape.listeners = state.listeners.iter().map(|(name, stats)| listener_row(name, stats)).collect();
+    scrape.tasks = state.tasks.views().iter().map(task_row).collect();
+    let text = metrics::render(scrape)
+        .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written"))?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
+}
+
+fn listener_row(listener: &'static str, stats: &streamer_net::AcceptStats) -> ListenerRow {
+    ListenerRow {
+        listener,
+        open: stats.open() as u64,
+        accepted: stats.accepted(),
+        refused: vec![
+            ("full", stats.refused_full()),
+            ("address", stats.refused_address()),
+            ("descriptors", stats.refused_descriptors()),
+            ("tls", stats.failed_tls()),
+        ],
+    }
+}
+
+fn task_row(task: &crate::tasks::TaskView) -> TaskRow {
+    TaskRow {
+        kind: task.kind,
+        state: task.status.state().as_str(),
+        retries: task.status.retries.get(),
+        bytes: task.status.bytes.get(),
+    }
+}
+
+async fn list_streams(State(state): State<ApiState>) -> List<StreamBody> {
+    let now = SystemTime::now();
+    List(state.observer.streams().iter().map(|view| StreamBody::of(view, now)).collect())
+}
+
+fn find(state: &ApiState, app: &str, stream: &str) -> Result<StreamView, ApiError> {
+    let key = StreamKey::new(app, stream)
+        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, format!("bad name: {error}")))?;
+    state.observer.stream(&key).ok_or(ApiError::not_found("there is no such stream"))
+}
+
+async fn show_stream(
+    State(state): State<ApiState>,
+    Path((app, stream)): Path<(String, String)>,
+) -> Result<Data<StreamBody>, ApiError> {
+    Ok(Data(StreamBody::of(&find(&state, &app, &stream)?, SystemTime::now())))
+}
+
+async fn list_viewers(
+    State(state): State<ApiState>,
+    Path((app, stream)): Path<(String, String)>,
+) -> Result<List<ViewerBody>, ApiError> {
+    let broadcast: Broadcast = find(&state, &app, &stream)?.broadcast;
+    Ok(List(broadcast.viewers().iter().map(ViewerBody::of).collect()))
+}
+
+async fn close_viewer(
+    State(state): State<ApiState>,
+    Path((app, stream, id)): Path<(String, String, String)>,
+) -> Result<Done, ApiError> {
+    let broadcast = find(&state, &app, &stream)?.broadcast;
+    let viewers = broadcast.viewers();
+    let viewer = id.parse().ok().and_then(|id: u64| viewers.iter().find(|viewer| viewer.id().0 == id));
+    let viewer = viewer.ok_or(ApiError::not_found("there is no such viewer"))?;
+    viewer.close(CloseReason::Kicked);
+    info!(stream = %broadcast.key(), viewer = viewer.id().0, "viewer closed by the API");
+    Ok(Done("viewer closed"))
+}
+
+async fn close_publisher(
+    State(state): State<ApiState>,
+    Path((app, stream)): Path<(String, String)>,
+) -> Result<Done, ApiError> {
+    let broadcast = find(&state, &app, &stream)?.broadcast;
+    if !broadcast.close_publisher(CloseReason::Kicked) {
+        return Err(ApiError::not_found("the stream has no publisher now"));
+    }
+    info!(stream = %broadcast.key(), "publisher closed by the API");
+    Ok(Done("publisher closed"))
+}
+
+async fn list_tasks(State(state): State<ApiState>) -> List<TaskBody> {
+    List(state.tasks.views().into_iter().map(TaskBody::of).collect())
+}

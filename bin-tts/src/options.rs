@@ -1,0 +1,153 @@
+//! Configuration to options: the one place where the words of `engine.json` become those of the libraries.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use streamer_control::config::{
+    AppConfig, DuplicateConfig, EngineConfig, FieldPath, LoadedConfig, SlowViewerConfig, StreamUrl,
+};
+use streamer_core::hub::{AppOptions, DuplicatePublish, Overrun};
+use streamer_http::{HttpOptions, HttpStats};
+use streamer_net::{AcceptOptions, AcceptStats, ServerTls};
+use streamer_rtmp::{ClientOptions, RtmpOptions, RtmpUrl, TaskOptions};
+
+use crate::error::EngineError;
+use crate::tasks::{TaskEntry, TaskSpec};
+
+/// The hub's options of one application.
+#[must_use]
+pub fn app_options(app: &AppConfig) -> AppOptions {
+    AppOptions {
+        duplicate: match app.on_duplicate {
+            DuplicateConfig::Reject => DuplicatePublish::Reject,
+            DuplicateConfig::TakeOver => DuplicatePublish::TakeOver,
+        },
+        overrun: match app.on_slow_viewer {
+            SlowViewerConfig::Resync => Overrun::Resync,
+            SlowViewerConfig::Disconnect => Overrun::Disconnect,
+        },
+        grace: Duration::from_millis(app.grace_ms),
+        wait_for_publisher: Duration::from_millis(app.wait_for_publisher_ms),
+        write_window: Duration::from_millis(app.write_window_ms),
+        max_viewers: app.max_viewers,
+        ..AppOptions::default()
+    }
+}
+
+/// The certificate of the TLS listeners, if one is configured.
+///
+/// # Errors
+/// [`EngineError::Tls`] naming the field and the file.
+pub fn server_tls(loaded: &LoadedConfig) -> Result<Option<ServerTls>, EngineError> {
+    let Some(tls) = &loaded.config.tls else { return Ok(None) };
+    ServerTls::from_files(&loaded.resolve(&tls.certificate), &loaded.resolve(&tls.private_key))
+        .map(Some)
+        .map_err(|source| EngineError::Tls { place: format!("{}: tls", loaded.origin()), source })
+}
+
+/// The options of an RTMP listener; with `tls` it speaks RTMPS.
+#[must_use]
+pub fn rtmp_options(config: &EngineConfig, tls: Option<ServerTls>) -> RtmpOptions {
+    let options = RtmpOptions { accept: accept_options(config), ..RtmpOptions::default() };
+    match tls {
+        Some(tls) => options.with_tls(tls),
+        None => options,
+    }
+}
+
+/// The options of a listener for HTTP streaming, whose connections are counted in `stats`.
+#[must_use]
+pub fn http_options(config: &EngineConfig, tls: Option<ServerTls>, stats: Arc<AcceptStats>) -> HttpOptions {
+    let accept = accept_options(config);
+    HttpOptions {
+        tls,
+        max_connections: accept.max_connections,
+        max_connections_per_address: accept.max_connections_per_address,
+        trusted_proxies: config.trusted_proxies.clone(),
+        stats: Arc::new(HttpStats { connections: stats, ..HttpStats::default() }),
+        ..HttpOptions::default()
+    }
+}
+
+fn accept_options(config: &EngineConfig) -> AcceptOptions {
+    AcceptOptions {
+        max_connections: config.limits.max_connections,
+        max_connections_per_address: config.limits.max_connections_per_address,
+        ..AcceptOptions::default()
+    }
+}
+
+/// The pulls and forwards that are configured.
+///
+/// # Errors
+/// [`EngineError::Config`] for a URL that cannot be one of RTMP, with its line.
+pub fn task_specs(loaded: &LoadedConfig) -> Result<Vec<TaskSpec>, EngineError> {
+    let mut specs = Vec::new();
+    for (index, pull) in loaded.config.pulls.iter().enumerate() {
+        let at = FieldPath::field("pulls").index(index).key("urls");
+        let mut urls = Vec::new();
+        for (url_index, url) in pull.urls.iter().enumerate() {
+            urls.push(rtmp_url(loaded, at.clone().index(url_index), url)?);
+        }
+        let mut urls = urls.into_iter();
+        // Checked with the configuration: there is at least one.
+        let Some(url) = urls.next() else { continue };
+        let client = client_options(pull.local_address, false);
+        let options = TaskOptions { key: pull.key(), url, stand_ins: urls.collect(), client };
+        specs.push(TaskSpec { entry: TaskEntry::Pull(pull.clone()), options });
+    }
+    for (index, forward) in loaded.config.forwards.iter().enumerate() {
+        let at = FieldPath::field("forwards").index(index).key("url");
+        let url = rtmp_url(loaded, at, &forward.url)?;
+        let client = client_options(forward.local_address, forward.ssl);
+        let options = TaskOptions { key: forward.key(), url, stand_ins: Vec::new(), client };
+        specs.push(TaskSpec { entry: TaskEntry::Forward(forward.clone()), options });
+    }
+    Ok(specs)
+}
+
+fn rtmp_url(loaded: &LoadedConfig, at: FieldPath, url: &StreamUrl) -> Result<RtmpUrl, EngineError> {
+    url.as_str().parse().map_err(|error: streamer_rtmp::proto::url::UrlError| {
+        EngineError::Config(loaded.refuse(at.problem(error.to_string())))
+    })
+}
+
+fn client_options(local_address: Option<IpAddr>, force_tls: bool) -> ClientOptions {
+    ClientOptions { local_address, force_tls, ..ClientOptions::default() }
+}
+
+/// Bounds of the API's own accept loop.
+#[must_use]
+pub fn api_accept_options() -> AcceptOptions {
+    AcceptOptions { max_connections: crate::api::MAX_API_CONNECTIONS, ..AcceptOptions::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_application_has_the_hubs_defaults() {
+        let config = EngineConfig::default();
+        assert_eq!(app_options(&config.apps[0]), AppOptions::default());
+    }
+
+    #[test]
+    fn every_option_of_an_application_arrives() {
+        let mut app = EngineConfig::default().apps.remove(0);
+        app.on_duplicate = DuplicateConfig::TakeOver;
+        app.on_slow_viewer = SlowViewerConfig::Disconnect;
+        (app.grace_ms, app.wait_for_publisher_ms, app.write_window_ms, app.max_viewers) = (1, 2, 3, 4);
+        let expected = AppOptions {
+            duplicate: DuplicatePublish::TakeOver,
+            overrun: Overrun::Disconnect,
+            grace: Duration::from_millis(1),
+            wait_for_publisher: Duration::from_millis(2),
+            write_window: Duration::from_millis(3),
+            max_viewers: 4,
+            ..AppOptions::default()
+        };
+        assert_eq!(app_options(&app), expected);
+    }
+}

@@ -1,0 +1,239 @@
+//! The program itself: exit codes, one sentence on standard error, signals.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by failing"
+)]
+
+use std::io::{BufRead, BufReader, Lines, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+fn tts(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tts"));
+    command.current_dir(folder).env_clear().env("HOME", folder).stdin(Stdio::null());
+    command
+}
+
+fn write(folder: &Path, config: &Value) {
+    std::fs::write(folder.join("engine.json"), serde_json::to_string_pretty(config).unwrap()).unwrap();
+}
+
+fn free_ports() -> Value {
+    let loopback = json!({ "bind": ["127.0.0.1"], "port": 0 });
+    json!({ "listeners": { "rtmp": loopback, "http": loopback, "api": loopback } })
+}
+
+/// Runs it to its end: exit code, standard output, standard error.
+fn run(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = tts(folder).args(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// The process while it runs; ended with the test.
+struct Running {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+    out: Lines<BufReader<ChildStdout>>,
+    folder: TempDir,
+}
+
+impl Running {
+    fn start(config: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), config);
+        let mut child = tts(folder.path())
+            .args(["--config", "engine.json", "--data-dir", "state"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut running = Self { child, log, out, folder };
+        running.said("Ctrl-C");
+        running
+    }
+
+    /// Reads standard output up to a line with `words`.
+    fn said(&mut self, words: &str) -> String {
+        self.out.by_ref().map(Result::unwrap).find(|line| line.contains(words)).expect(words)
+    }
+
+    /// Reads the log up to a line with `words`.
+    fn logged(&mut self, words: &str) -> String {
+        self.log.by_ref().map(Result::unwrap).find(|line| line.contains(words)).expect(words)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn addresses(&self) -> Value {
+        let path = self.folder.path().join("state/engine-addresses.json");
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    fn rtmp(&self) -> SocketAddr {
+        self.addresses()["rtmp"][0].as_str().unwrap().parse().unwrap()
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn help_and_version_teach() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, help, _) = run(folder.path(), &["--help"]);
+    assert_eq!(code, 0);
+    for words in ["TTS_CONFIG", "--data-dir", "ffmpeg -re", "SIGHUP", "Exit codes"] {
+        assert!(help.contains(words), "{words}\n{help}");
+    }
+    assert_eq!(run(folder.path(), &["--version"]).1, format!("tts {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(run(folder.path(), &["--nonsense"]).0, 2);
+}
+
+#[test]
+fn a_configuration_is_checked_without_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, _) = run(folder.path(), &["--check"]);
+    assert_eq!((code, out.as_str()), (0, "the embedded configuration: ok\n"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written");
+    std::fs::write(folder.path().join("engine.json"), "{\n  \"lissteners\": 1\n}").unwrap();
+    let (code, _, error) = run(folder.path(), &["--check", "--config", "engine.json"]);
+    assert_eq!(code, 2);
+    assert!(error.starts_with("tts: engine.json:2:14: lissteners: unknown field"), "{error}");
+    assert_eq!(error.lines().count(), 1);
+    assert_eq!(run(folder.path(), &["--check", "--config", "absent.json"]).0, 2);
+    let by_environment = tts(folder.path()).arg("--check").env("TTS_CONFIG", "engine.json").output().unwrap();
+    assert_eq!(by_environment.status.code(), Some(2));
+}
+
+/// The error of a start with `config`: one line, nothing said, nothing left behind that listens.
+fn refused(config: &Value, data_dir: &str) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), config);
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    std::fs::write(folder.path().join("bad.pem"), "no certificate").unwrap();
+    let args = ["--config", "engine.json", "--data-dir", data_dir, "--log-level", "error"];
+    let (code, out, error) = run(folder.path(), &args);
+    assert_eq!(out, "");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    (code, error)
+}
+
+#[test]
+fn a_start_that_fails_says_one_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut config = free_ports();
+    config["listeners"]["http"]["port"] = json!(port);
+    let (code, error) = refused(&config, "state");
+    let expected =
+        format!("tts: listeners.http: cannot listen on 127.0.0.1:{port}: another process has this port\n");
+    assert_eq!((code, error), (1, expected));
+
+    let mut config = free_ports();
+    config["listeners"]["rtmps"] = json!({ "port": 0 });
+    config["tls"] = json!({ "certificate": "bad.pem", "private_key": "bad.pem" });
+    let (code, error) = refused(&config, "state");
+    assert_eq!(code, 2);
+    assert!(error.starts_with("tts: engine.json: tls: ") && error.contains("bad.pem"), "{error}");
+
+    let (code, error) = refused(&free_ports(), "file/state");
+    assert_eq!(code, 1);
+    assert!(error.starts_with("tts: file/state: cannot be made: "), "{error}");
+}
+
+#[test]
+fn it_serves_reloads_and_ends_cleanly() {
+    let mut running = Running::start(&free_ports());
+    TcpStream::connect(running.rtmp()).unwrap();
+    running.logged("open files allowed");
+
+    let mut config = free_ports();
+    config["log"] = json!({ "level": "debug" });
+    write(running.folder.path(), &config);
+    running.signal(Signal::HUP);
+    running.logged("configuration reloaded; applied: log level debug");
+
+    write(running.folder.path(), &json!({ "nonsense": 1 }));
+    running.signal(Signal::HUP);
+    let line = running.logged("not reloaded");
+    assert!(line.contains("engine.json:2:") && line.contains("nonsense"), "{line}");
+    TcpStream::connect(running.rtmp()).unwrap();
+
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().code(), Some(0));
+    assert!(!running.folder.path().join("state/engine-addresses.json").exists());
+    assert!(running.folder.path().join("state/engine-token").exists());
+}
+
+#[test]
+fn a_certificate_is_reloaded_and_a_bad_one_keeps_the_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let pem = |name: &str| folder.path().join(name);
+    let make = || {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        std::fs::write(pem("cert.pem"), made.cert.pem()).unwrap();
+        std::fs::write(pem("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    };
+    make();
+    let mut config = free_ports();
+    config["listeners"]["rtmps"] = json!({ "bind": ["127.0.0.1"], "port": 0 });
+    config["tls"] = json!({ "certificate": pem("cert.pem"), "private_key": pem("key.pem") });
+    let mut running = Running::start(&config);
+    make();
+    running.signal(Signal::HUP);
+    running.logged("applied: certificate");
+    std::fs::write(pem("cert.pem"), "nothing").unwrap();
+    running.signal(Signal::HUP);
+    assert!(running.logged("not reloaded").contains("cert.pem"));
+}
+
+#[test]
+fn the_log_is_json_where_asked() {
+    let mut config = free_ports();
+    config["log"] = json!({ "format": "json" });
+    let mut running = Running::start(&config);
+    let line: Value = serde_json::from_str(&running.logged("serving")).unwrap();
+    assert_eq!((&line["level"], &line["message"]), (&json!("INFO"), &json!("serving")));
+    running.signal(Signal::INT);
+    assert_eq!(running.end().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut running = Running::start(&free_ports());
+    // A connection to the API whose request never ends keeps the drain waiting.
+    let api: SocketAddr = running.addresses()["api"][0].as_str().unwrap().parse().unwrap();
+    let mut half = TcpStream::connect(api).unwrap();
+    std::io::Write::write_all(&mut half, b"GET /healthz HTTP/1.1\r\n").unwrap();
+    running.logged("serving");
+    running.signal(Signal::TERM);
+    // The listener is gone once the drain has begun.
+    while TcpStream::connect(api).is_ok() {
+        std::thread::yield_now();
+    }
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().code(), Some(1));
+    let mut rest = String::new();
+    let _ = half.read_to_string(&mut rest);
+}
