@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use streamer_control::config::{EngineConfig, LoadedConfig};
 use streamer_core::hub::{AppOptions, CloseReason};
 use streamer_core::{Gateway, Registry};
+use streamer_http::TrustedProxies;
 use streamer_net::{AcceptStats, ServerTls};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -54,6 +55,7 @@ pub struct Engine {
     authorizer: Arc<AppAuthorizer>,
     tasks: Arc<TaskSet>,
     tls: Option<ServerTls>,
+    trusted_proxies: TrustedProxies,
     servers: JoinSet<(&'static str, Result<(), String>)>,
     shutdown: CancellationToken,
 }
@@ -78,6 +80,7 @@ impl Engine {
             registry.set_app_options(app.app_name.clone(), options::app_options(app));
         }
         let authorizer = AppAuthorizer::new(&config.apps);
+        let trusted_proxies = TrustedProxies::from(config.http.trusted_proxies.clone());
         let mut engine = Self {
             tasks: TaskSet::new(registry.clone()),
             config: Mutex::new(config),
@@ -88,6 +91,7 @@ impl Engine {
             registry,
             authorizer,
             tls,
+            trusted_proxies,
             servers: JoinSet::new(),
             shutdown: CancellationToken::new(),
             data_dir,
@@ -126,7 +130,8 @@ impl Engine {
                         self.spawn(name, streamer_rtmp::run_counted(socket, options, gateway, stats, stop));
                     }
                     "http" | "https" => {
-                        let options = options::http_options(&config, tls, stats);
+                        let options =
+                            options::http_options(&config, tls, self.trusted_proxies.clone(), stats);
                         self.spawn(name, streamer_http::run(socket, options, gateway, stop));
                     }
                     _ => {
@@ -205,6 +210,10 @@ impl Engine {
         if let Some(log) = self.log.as_ref().filter(|_| config.log.level != new.log.level) {
             log.set_level(new.log.level);
             reloaded.applied.push(format!("log level {}", new.log.level.as_str()));
+        }
+        if config.http.trusted_proxies != new.http.trusted_proxies {
+            self.trusted_proxies.set(new.http.trusted_proxies.clone());
+            reloaded.applied.push("trusted proxies".into());
         }
         // First the tasks, so that none begins again in an application that is about to end.
         let tasks = self.tasks.apply(specs);

@@ -1,6 +1,6 @@
 //! The log: lines for people or JSON on standard error, its level changeable while running.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use streamer_control::config::{LogFormat, LogLevel};
 use tracing::level_filters::LevelFilter;
@@ -38,7 +38,9 @@ pub fn init(level: LogLevel, format: LogFormat) -> Result<LogControl, TryInitErr
     let (filter, handle) = reload::Layer::new(filter(level));
     let registry = Registry::default().with(filter);
     match format {
-        LogFormat::Human => registry.with(fmt::layer().with_writer(io::stderr)).try_init()?,
+        LogFormat::Human => registry
+            .with(fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr))
+            .try_init()?,
         LogFormat::Json => {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(io::stderr)).try_init()?;
         }

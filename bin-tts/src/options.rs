@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamer_control::config::{
-    AppConfig, DuplicateConfig, EngineConfig, FieldPath, LoadedConfig, SlowViewerConfig, StreamUrl,
+    AppConfig, DuplicateConfig, EngineConfig, FieldPath, LoadedConfig, PlayerDialect, ProxyHeaderConfig,
+    SlowViewerConfig, StreamUrl,
 };
+use streamer_core::container::flv::Dialect;
 use streamer_core::hub::{AppOptions, DuplicatePublish, Overrun};
-use streamer_http::{HttpOptions, HttpStats};
+use streamer_http::{AllowedOrigins, HttpOptions, HttpStats, ProxyHeader, TrustedProxies};
 use streamer_net::{AcceptOptions, AcceptStats, ServerTls};
 use streamer_rtmp::{ClientOptions, RtmpOptions, RtmpUrl, TaskOptions};
 
@@ -49,24 +51,52 @@ pub fn server_tls(loaded: &LoadedConfig) -> Result<Option<ServerTls>, EngineErro
 /// The options of an RTMP listener; with `tls` it speaks RTMPS.
 #[must_use]
 pub fn rtmp_options(config: &EngineConfig, tls: Option<ServerTls>) -> RtmpOptions {
-    let options = RtmpOptions { accept: accept_options(config), ..RtmpOptions::default() };
+    let options = RtmpOptions {
+        accept: accept_options(config),
+        unannounced: dialect(config.rtmp.player_dialect),
+        ..RtmpOptions::default()
+    };
     match tls {
         Some(tls) => options.with_tls(tls),
         None => options,
     }
 }
 
-/// The options of a listener for HTTP streaming, whose connections are counted in `stats`.
+/// The options of a listener for HTTP streaming, whose connections are counted in `stats`;
+/// `trusted_proxies` is the handle by which a reload exchanges them.
 #[must_use]
-pub fn http_options(config: &EngineConfig, tls: Option<ServerTls>, stats: Arc<AcceptStats>) -> HttpOptions {
+pub fn http_options(
+    config: &EngineConfig,
+    tls: Option<ServerTls>,
+    trusted_proxies: TrustedProxies,
+    stats: Arc<AcceptStats>,
+) -> HttpOptions {
     let accept = accept_options(config);
     HttpOptions {
         tls,
         max_connections: accept.max_connections,
         max_connections_per_address: accept.max_connections_per_address,
-        trusted_proxies: config.trusted_proxies.clone(),
+        trusted_proxies,
+        proxy_header: match config.http.proxy_header {
+            ProxyHeaderConfig::XForwardedFor => ProxyHeader::XForwardedFor,
+            ProxyHeaderConfig::Forwarded => ProxyHeader::Forwarded,
+        },
+        allowed_origins: match &config.http.allowed_origins {
+            None => AllowedOrigins::Any,
+            Some(list) if list.is_empty() => AllowedOrigins::None,
+            Some(list) => AllowedOrigins::Listed(list.clone()),
+        },
+        dialect: dialect(config.http.player_dialect),
         stats: Arc::new(HttpStats { connections: stats, ..HttpStats::default() }),
         ..HttpOptions::default()
+    }
+}
+
+const fn dialect(dialect: PlayerDialect) -> Dialect {
+    match dialect {
+        PlayerDialect::Legacy => Dialect::Legacy,
+        PlayerDialect::LegacyHevc => Dialect::LegacyHevc12,
+        PlayerDialect::Enhanced => Dialect::Enhanced,
     }
 }
 
@@ -131,6 +161,36 @@ mod tests {
     fn the_default_application_has_the_hubs_defaults() {
         let config = EngineConfig::default();
         assert_eq!(app_options(&config.apps[0]), AppOptions::default());
+    }
+
+    #[test]
+    fn the_default_listeners_have_the_libraries_defaults() {
+        let config = EngineConfig::default();
+        let (rtmp, default) = (rtmp_options(&config, None), RtmpOptions::default());
+        assert_eq!(format!("{rtmp:?}"), format!("{default:?}"));
+        let http = http_options(&config, None, TrustedProxies::default(), Arc::default());
+        assert_eq!(format!("{http:?}"), format!("{:?}", HttpOptions::default()));
+    }
+
+    #[test]
+    fn every_option_of_the_listeners_arrives() {
+        let mut config = EngineConfig::default();
+        config.limits.max_connections = 5;
+        config.limits.max_connections_per_address = Some(3);
+        config.rtmp.player_dialect = PlayerDialect::Enhanced;
+        config.http.player_dialect = PlayerDialect::Legacy;
+        config.http.proxy_header = ProxyHeaderConfig::Forwarded;
+        config.http.allowed_origins = Some(vec!["https://a.test".into()]);
+        let rtmp = rtmp_options(&config, None);
+        assert_eq!((rtmp.accept.max_connections, rtmp.accept.max_connections_per_address), (5, Some(3)));
+        assert_eq!(rtmp.unannounced, Dialect::Enhanced);
+        let http = http_options(&config, None, TrustedProxies::default(), Arc::default());
+        assert_eq!((http.max_connections, http.max_connections_per_address), (5, Some(3)));
+        assert_eq!((http.dialect, http.proxy_header), (Dialect::Legacy, ProxyHeader::Forwarded));
+        assert_eq!(http.allowed_origins, AllowedOrigins::Listed(vec!["https://a.test".into()]));
+        config.http.allowed_origins = Some(Vec::new());
+        let http = http_options(&config, None, TrustedProxies::default(), Arc::default());
+        assert_eq!(http.allowed_origins, AllowedOrigins::None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a new configuration changes: what is applied while running, and what waits for a restart.
 
-use streamer_control::config::{AppConfig, EngineConfig};
+use streamer_control::config::{AppConfig, EngineConfig, HttpConfig};
 
 /// What a reload has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,12 +42,16 @@ pub fn effective(old: &EngineConfig, new: &EngineConfig) -> (EngineConfig, Vec<&
     hold("tls", old.tls != new.tls);
     hold("log.format", old.log.format != new.log.format);
     hold("limits", old.limits != new.limits);
-    hold("trusted_proxies", old.trusted_proxies != new.trusted_proxies);
+    hold("rtmp", old.rtmp != new.rtmp);
+    hold("http.proxy_header", old.http.proxy_header != new.http.proxy_header);
+    hold("http.allowed_origins", old.http.allowed_origins != new.http.allowed_origins);
+    hold("http.player_dialect", old.http.player_dialect != new.http.player_dialect);
     held.listeners = old.listeners.clone();
     held.tls.clone_from(&old.tls);
     held.log.format = old.log.format;
     held.limits = old.limits.clone();
-    held.trusted_proxies.clone_from(&old.trusted_proxies);
+    held.rtmp = old.rtmp.clone();
+    held.http = HttpConfig { trusted_proxies: new.http.trusted_proxies.clone(), ..old.http.clone() };
     (held, waiting)
 }
 
@@ -89,7 +93,7 @@ pub(crate) fn app_changes<'a>(old: &'a [AppConfig], new: &'a [AppConfig]) -> App
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamer_control::config::{ListenerConfig, LogFormat, LogLevel, SourceType};
+    use streamer_control::config::{ListenerConfig, LogFormat, LogLevel, PlayerDialect, SourceType};
 
     #[test]
     fn what_cannot_change_while_running_is_named_and_held() {
@@ -101,8 +105,15 @@ mod tests {
         new.listeners.https = Some(ListenerConfig::everywhere(8443));
         new.log.format = LogFormat::Json;
         new.limits.max_connections = 1;
+        new.rtmp.player_dialect = PlayerDialect::Enhanced;
+        new.http.allowed_origins = Some(Vec::new());
+        new.http.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
         let (held, waiting) = effective(&old, &new);
-        assert_eq!(waiting, ["listeners.rtmp", "listeners.https", "log.format", "limits"]);
+        let expected =
+            ["listeners.rtmp", "listeners.https", "log.format", "limits", "rtmp", "http.allowed_origins"];
+        assert_eq!(waiting, expected);
+        assert_eq!(held.http.trusted_proxies, new.http.trusted_proxies);
+        assert_eq!(held.http.allowed_origins, None);
         assert_eq!(held.listeners, old.listeners);
         assert_eq!(held.log.level, LogLevel::Debug);
         assert_eq!(effective(&held, &new).1, waiting, "named again as long as it waits");

@@ -240,9 +240,9 @@ async fn a_bad_file_changes_nothing_and_a_removed_application_ends() {
     assert_eq!(running.engine.config().apps.len(), 2);
     ends.send(1).await.unwrap();
 
-    running.rewrite(json!({ "apps": [app("live")], "limits": { "max_connections": 9 } }));
+    running.rewrite(json!({ "apps": [app("live")], "limits": { "max_connections": 9 }, "http": { "trusted_proxies": ["127.0.0.1/32"] } }));
     let reloaded = running.engine.reload().unwrap();
-    assert_eq!(reloaded.applied, ["application gone removed"]);
+    assert_eq!(reloaded.applied, ["trusted proxies", "application gone removed"]);
     assert_eq!(reloaded.needs_restart, ["limits"]);
     soon(async { while ends.send(1).await.is_ok() {} }).await;
     stays.send(1).await.unwrap();

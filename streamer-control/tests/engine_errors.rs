@@ -104,7 +104,11 @@ const GOLDEN: &[(&str, &str, &str)] = &[
         "engine.json:3:13: forwards[1].name: ",
         "application `live` has a forward named `x` already",
     ),
-    ("{ \"trusted_proxies\": [\n\"10.0.0.0/33\"] }", "engine.json:2:13: trusted_proxies[0]: ", ""),
+    (
+        "{ \"http\": { \"trusted_proxies\": [\n\"10.0.0.0/33\"] } }",
+        "engine.json:2:13: http.trusted_proxies[0]: ",
+        "",
+    ),
 ];
 
 #[test]

@@ -51,6 +51,7 @@ mod error;
 mod io;
 mod options;
 pub mod proto;
+mod proxies;
 mod run;
 mod stats;
 
@@ -63,5 +64,6 @@ pub use ipnet::IpNet;
 pub use options::{Client, DEFAULT_HEADER_READ_TIMEOUT, DEFAULT_WRITE_STALL_TIMEOUT, Fallback, HttpOptions};
 pub use proto::forwarded::ProxyHeader;
 pub use proto::origin::AllowedOrigins;
+pub use proxies::TrustedProxies;
 pub use run::{run, serve_connection};
 pub use stats::{Counter, HttpStats};

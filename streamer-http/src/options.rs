@@ -7,13 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use ipnet::IpNet;
 use streamer_core::container::flv::Dialect;
 use streamer_net::{DEFAULT_MAX_CONNECTIONS, DRAIN_TIMEOUT, ServerTls};
 
 use crate::io::Body;
 use crate::proto::forwarded::ProxyHeader;
 use crate::proto::origin::AllowedOrigins;
+use crate::proxies::TrustedProxies;
 use crate::stats::HttpStats;
 
 /// Longest time from the first possible byte of a request to the end of its header, and longest time a
@@ -51,7 +51,7 @@ pub struct HttpOptions {
     /// How long connections may take to end by themselves at shutdown.
     pub drain_timeout: Duration,
     /// Proxies whose word on the client's address is taken.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: TrustedProxies,
     /// The field they write it in.
     pub proxy_header: ProxyHeader,
     /// The web pages that may read what is served.
@@ -75,7 +75,7 @@ impl Default for HttpOptions {
             max_connections: DEFAULT_MAX_CONNECTIONS,
             max_connections_per_address: None,
             drain_timeout: DRAIN_TIMEOUT,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
             proxy_header: ProxyHeader::default(),
             allowed_origins: AllowedOrigins::default(),
             header_read_timeout: DEFAULT_HEADER_READ_TIMEOUT,

@@ -23,8 +23,10 @@ pub struct EngineConfig {
     pub log: LogConfig,
     /// Bounds on what peers may use.
     pub limits: LimitsConfig,
-    /// Networks of reverse proxies whose word about a client's address is taken.
-    pub trusted_proxies: Vec<IpNet>,
+    /// How RTMP is spoken.
+    pub rtmp: RtmpConfig,
+    /// How HTTP streaming is spoken.
+    pub http: HttpConfig,
     /// The applications.
     pub apps: Vec<AppConfig>,
     /// Streams fetched from other servers.
@@ -41,7 +43,8 @@ impl Default for EngineConfig {
             tls: None,
             log: LogConfig::default(),
             limits: LimitsConfig::default(),
-            trusted_proxies: Vec::new(),
+            rtmp: RtmpConfig::default(),
+            http: HttpConfig::default(),
             apps: AppName::new("live")
                 .map(|name| AppConfig::new(name, SourceType::RtmpPush))
                 .into_iter()
@@ -231,6 +234,69 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self { max_connections: DEFAULT_MAX_CONNECTIONS, max_connections_per_address: None }
     }
+}
+
+/// Which headers of FLV are sent to a player that does not say what it knows. H.264 and AAC are the same in
+/// all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlayerDialect {
+    /// FLV as Adobe left it: no HEVC, AV1, Opus, ...
+    Legacy,
+    /// The same, and HEVC under the codec number 12 that was never standardised.
+    LegacyHevc,
+    /// The extended headers of Enhanced RTMP for what has no number of its own.
+    Enhanced,
+}
+
+/// How RTMP is spoken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RtmpConfig {
+    /// What players get that announce nothing of Enhanced RTMP.
+    pub player_dialect: PlayerDialect,
+}
+
+impl Default for RtmpConfig {
+    fn default() -> Self {
+        Self { player_dialect: PlayerDialect::LegacyHevc }
+    }
+}
+
+/// How HTTP streaming is spoken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Networks of reverse proxies whose word about a client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header field they write it in.
+    pub proxy_header: ProxyHeaderConfig,
+    /// Origins of web pages that may read the streams, as `https://example.org`; `null` for all pages.
+    pub allowed_origins: Option<Vec<String>>,
+    /// What viewers get that do not ask by `?enhanced=1` or `?enhanced=0`.
+    pub player_dialect: PlayerDialect,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeaderConfig::default(),
+            allowed_origins: None,
+            player_dialect: PlayerDialect::Enhanced,
+        }
+    }
+}
+
+/// The header field that proxies write a client's address in. Only this one is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyHeaderConfig {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// A stream fetched from another server.

@@ -39,8 +39,12 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     let options = &port.options;
     options.stats.requests.increment();
-    let address =
-        client_address(transport.peer, request.headers(), &options.trusted_proxies, options.proxy_header);
+    let address = client_address(
+        transport.peer,
+        request.headers(),
+        &options.trusted_proxies.get(),
+        options.proxy_header,
+    );
     let client = Client { address, encrypted: transport.encrypted };
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     let (flv, head_only) = match route(request.method(), path, query) {
