@@ -23,6 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tts", &["streamer-control", "streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
     ("examples", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
     ("streamer-bench", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
+    ("streamer-interop", &["streamer-control", "tts"]),
     ("streamer-fuzz", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
 ];
 

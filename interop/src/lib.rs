@@ -1,0 +1,23 @@
+//! The harness of the interop tests: an engine on free ports, other people's programs around it, and what is asked of them.
+//!
+//! The tests themselves are in `tests/`, by the side of the engine they try. A program that is not installed
+//! fails the test that needs it, with the command that installs it; nothing is skipped.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`tools`] | where the programs and the clips are |
+//! | [`process`] | one program running, its output, its end |
+//! | [`server`] | the engine on free ports |
+//! | [`publish`] | encoders |
+//! | [`play`] | players, and what they received |
+//! | [`browser`] | a page in Chromium |
+
+pub mod browser;
+pub mod play;
+pub mod process;
+pub mod publish;
+pub mod server;
+pub mod tools;
+
+/// Result of a step; tests pass failures on and so show the text.
+pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

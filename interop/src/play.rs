@@ -1,0 +1,103 @@
+//! Players, and the comparison of what they received with what was published.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::Outcome;
+use crate::process::Running;
+use crate::tools::{Tool, clip};
+
+/// Longest a player may take; some wait for seconds of media before they begin.
+pub const PLAY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Which track of a clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// The first audio track.
+    Audio,
+    /// The first video track.
+    Video,
+}
+
+/// Starts FFmpeg on `url` to read `packets` packets of a track and tell their hashes.
+///
+/// # Errors
+/// When the program is missing.
+pub fn start_ffmpeg(tool: Tool, url: &str, media: Media, packets: usize) -> Outcome<Running> {
+    let mut command = Command::new(tool.path()?);
+    command.args(["-nostdin", "-hide_banner", "-loglevel", "error"]);
+    if tool == Tool::FfmpegNewer && url.starts_with("rtmp") {
+        // What a player of enhanced RTMP announces in `connect`.
+        command.args(["-rtmp_enhanced_codecs", "hvc1,av01,vp09,Opus"]);
+    }
+    command.args(["-i", url]);
+    let (map, count) = match media {
+        Media::Audio => ("0:a:0", "-frames:a"),
+        Media::Video => ("0:v:0", "-frames:v"),
+    };
+    command.args(["-map", map, "-c", "copy", count, &packets.to_string(), "-f", "framemd5", "-"]);
+    Running::start(&mut command)
+}
+
+/// The hashes that [`start_ffmpeg`]'s player told.
+///
+/// # Errors
+/// When it failed or took too long.
+pub fn hashes(player: Running) -> Outcome<Vec<String>> {
+    let finished = player.wait(PLAY_LIMIT)?.success()?;
+    // Stream, DTS, PTS, duration, size, hash; side data may follow.
+    let hash = |line: &str| Some(line.split(',').nth(5)?.trim().to_owned());
+    Ok(finished.stdout.lines().filter(|line| !line.starts_with('#')).filter_map(hash).collect())
+}
+
+/// Plays `url` with FFmpeg and compares `packets` packets, bit by bit, with the clip that is published.
+///
+/// # Errors
+/// When the player fails, or receives anything but an unbroken run of the clip.
+pub fn expect_clip(tool: Tool, url: &str, name: &str, media: Media, packets: usize) -> Outcome {
+    let played = hashes(start_ffmpeg(tool, url, media, packets)?)?;
+    expect_run(&played, name, media, packets)
+}
+
+/// Compares `played` with the clip `name`: at least `packets` of it, without a gap, from any place on.
+///
+/// # Errors
+/// When they differ.
+pub fn expect_run(played: &[String], name: &str, media: Media, packets: usize) -> Outcome {
+    let path = clip(name)?;
+    let original =
+        hashes(start_ffmpeg(Tool::FfmpegNewer, &path.to_string_lossy(), media, usize::MAX >> 33)?)?;
+    if played.len() < packets {
+        return Err(format!("{} of {packets} packets of {name}", played.len()).into());
+    }
+    // FFmpeg leaves out an encoder's priming frame when it begins a clip again.
+    let again = if media == Media::Audio { original.get(1..).unwrap_or_default() } else { &original };
+    let unbroken = longest_run(&original, played).max(longest_run(again, played));
+    if unbroken < played.len() {
+        return Err(
+            format!("{name}: the clip is followed for {unbroken} of {} packets only", played.len()).into()
+        );
+    }
+    Ok(())
+}
+
+/// How many items of `run` follow `whole` repeated without end, from the best place on.
+fn longest_run(whole: &[String], run: &[String]) -> usize {
+    let follows = |start: usize| {
+        let mut repeated = whole.iter().cycle().skip(start);
+        run.iter().take_while(|item| repeated.next() == Some(item)).count()
+    };
+    (0..whole.len()).map(follows).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_may_begin_anywhere_and_wrap_but_not_skip() {
+        let [whole, wraps, skips, foreign] =
+            ["abcd", "cdab", "bcab", "xab"].map(|text| text.chars().map(String::from).collect::<Vec<_>>());
+        assert_eq!([&whole, &wraps, &skips, &foreign].map(|run| longest_run(&whole, run)), [4, 4, 2, 0]);
+    }
+}
