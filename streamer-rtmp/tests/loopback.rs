@@ -476,6 +476,28 @@ async fn a_viewer_that_takes_nothing_is_cut() {
     .await;
 }
 
+#[tokio::test]
+async fn a_stalled_viewer_can_be_kicked() {
+    let options = AppOptions { write_window: Duration::ZERO, ..AppOptions::default() };
+    let server = Server::open(Registry::new(options));
+    let mut encoder = Encoder::start(&server, "live/test").await;
+    encoder.media = streamer_core::testing::Synthetic::new(10, 1_000_000).unwrap();
+    encoder.send(1).await.unwrap();
+    let _stalled = server.play("live/test").await.unwrap();
+    for _ in 0..30 {
+        soon(encoder.send(1)).await.unwrap();
+    }
+    let broadcast = server.registry.get(&key()).unwrap();
+    wait_for(
+        &server.registry,
+        |kind| matches!(kind, EventKind::ViewerLeft(..)),
+        async || {
+            assert!(broadcast.viewers()[0].close(CloseReason::Kicked));
+        },
+    )
+    .await;
+}
+
 /// Never decides.
 struct Undecided;
 

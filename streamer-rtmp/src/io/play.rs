@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use streamer_core::hub::{
 use streamer_core::mux::Muxer;
 use streamer_core::{Media, Sink, SinkError};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 
 use super::channel::Channel;
 use crate::error::RtmpError;
@@ -19,6 +21,9 @@ use crate::options::MAX_GATHERED_BYTES;
 use crate::proto::mux::{MuxOptions, RtmpMuxer};
 use crate::proto::server::{PlayEnd, PlayNotice, ServerEvent, ServerSession};
 use crate::proto::status::codes;
+
+/// Longest time a player that is put out may take to be told why.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How a play came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +90,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
         match outcome {
             PlayOutcome::StreamEnded => self.end(PlayEnd::Unpublished).await?,
             PlayOutcome::Closed(reason) => {
-                self.end(PlayEnd::Failed { description: &reason.to_string() }).await?;
+                let description = reason.to_string();
+                // One that takes nothing does not hear it; it is simply cut.
+                if let Ok(told) =
+                    timeout(GOODBYE_TIMEOUT, self.end(PlayEnd::Failed { description: &description })).await
+                {
+                    told?;
+                }
             }
             PlayOutcome::Stopped | PlayOutcome::Disconnected => {}
         }
@@ -135,7 +146,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
             }
             match self.channel.poll_flush(cx) {
                 Poll::Ready(result) => result?,
-                Poll::Pending => return Poll::Pending,
+                // A player that takes nothing must not keep an operator from ending it.
+                Poll::Pending => {
+                    return subscriber
+                        .poll_closed(cx)
+                        .map(|reason| Ok(Step::Done(PlayOutcome::Closed(reason))));
+                }
             }
             if waiting || self.paused {
                 return Poll::Pending;
