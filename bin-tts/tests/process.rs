@@ -7,8 +7,10 @@
     reason = "a test says what it expects by failing"
 )]
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
@@ -48,10 +50,15 @@ struct Running {
 
 impl Running {
     fn start(config: &Value) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    fn start_with(config: &Value, environment: &[(&str, &OsStr)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), config);
         let mut child = tts(folder.path())
             .args(["--config", "engine.json", "--data-dir", "state"])
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -206,6 +213,33 @@ fn a_certificate_is_reloaded_and_a_bad_one_keeps_the_old() {
     std::fs::write(pem("cert.pem"), "nothing").unwrap();
     running.signal(Signal::HUP);
     assert!(running.logged("not reloaded").contains("cert.pem"));
+}
+
+#[test]
+fn systemd_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let told = |word: &str| {
+        let mut datagram = [0; 512];
+        loop {
+            let len = socket.recv(&mut datagram).unwrap();
+            let text = String::from_utf8_lossy(&datagram[..len]).into_owned();
+            if text.lines().any(|line| line == word) {
+                return text;
+            }
+        }
+    };
+    let environment = [("NOTIFY_SOCKET", path.as_os_str()), ("WATCHDOG_USEC", OsStr::new("20000"))];
+    let mut running = Running::start_with(&free_ports(), &environment);
+    told("READY=1");
+    told("WATCHDOG=1");
+    running.signal(Signal::HUP);
+    assert!(told("RELOADING=1").contains("MONOTONIC_USEC="));
+    told("READY=1");
+    running.signal(Signal::TERM);
+    told("STOPPING=1");
+    assert_eq!(running.end().code(), Some(0));
 }
 
 #[test]
