@@ -6,8 +6,9 @@ use http::{StatusCode, header};
 use hyper::Request;
 use streamer_core::container::flv::{Dialect, FlvMuxer, MuxOptions};
 use streamer_core::hub::{Broadcast, FormKey, SubscribeError, SubscribeOptions, ViewerInfo};
-use streamer_core::{AccessRequest, Action, Gateway, MediaKind, StreamKey};
+use streamer_core::{AccessRequest, Action, Gateway, MediaKind, Registry, StreamKey};
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::feed::Feed;
 use crate::options::Client;
@@ -41,9 +42,12 @@ pub(crate) async fn authorize<B>(
     gateway.authorizer.authorize(&access).await.map_err(Refusal::from)
 }
 
-/// The broadcast of what is asked for, waited for as long as its application says.
-pub(crate) async fn find(gateway: &Gateway, request: &FlvRequest) -> Result<Broadcast, Refusal> {
-    let registry = &gateway.registry;
+/// The broadcast of what is asked for, waited for as long as its application says and the server runs.
+pub(crate) async fn find(
+    registry: &Registry,
+    request: &FlvRequest,
+    shutdown: &CancellationToken,
+) -> Result<Broadcast, Refusal> {
     let broadcast = match registry.get(&request.key) {
         Some(broadcast) => broadcast,
         None => {
@@ -51,8 +55,14 @@ pub(crate) async fn find(gateway: &Gateway, request: &FlvRequest) -> Result<Broa
             if patience.is_zero() {
                 return Err(Refusal::no_such_stream());
             }
-            let found = timeout(patience, registry.wait(&request.key)).await;
-            found.map_err(|_| Refusal::no_such_stream())?.map_err(|error| Refusal::from(&error))?
+            let found = timeout(patience, registry.wait(&request.key));
+            match shutdown.run_until_cancelled(found).await {
+                Some(Ok(found)) => found.map_err(|error| Refusal::from(&error))?,
+                Some(Err(_)) => return Err(Refusal::no_such_stream()),
+                None => {
+                    return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping."));
+                }
+            }
         }
     };
     let tracks = broadcast.tracks();

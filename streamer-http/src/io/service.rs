@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
+use tracing::debug;
 
 use super::admission::{HTTP_FLV, WS_FLV, authorize, dialect, find, subscribe};
 use super::body::Body;
@@ -129,7 +130,7 @@ async fn open(
     authorize(&port.gateway, &request, &flv.key, protocol, client).await?;
     // What the client sent is not needed while the stream is waited for.
     drop(request);
-    let broadcast = find(&port.gateway, flv).await?;
+    let broadcast = find(&port.gateway.registry, flv, &port.shutdown).await?;
     if head_only {
         return Ok(Live { feed: None, upgrade: None });
     }
@@ -139,6 +140,7 @@ async fn open(
     let viewers =
         if upgrade.is_some() { &options.stats.websocket_viewers } else { &options.stats.flv_viewers };
     viewers.increment();
+    debug!(key = %flv.key, protocol, client = %client.address, "playing");
     Ok(Live { feed: Some(feed), upgrade })
 }
 
@@ -153,5 +155,6 @@ fn with_cors(port: &Port, headers: &HeaderMap, mut response: Response<Body>) -> 
 
 fn refuse(port: &Port, headers: &HeaderMap, why: &Refusal) -> Response<Body> {
     port.options.stats.count_refusal(why.status);
+    debug!(status = why.status.as_u16(), reason = %why.sentence, "refused");
     with_cors(port, headers, refusal(why))
 }

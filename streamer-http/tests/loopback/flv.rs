@@ -226,3 +226,17 @@ async fn shutdown_ends_viewers_cleanly() {
     server.task.await.unwrap().unwrap();
     assert_eq!(server.stats.connections.open(), 0);
 }
+
+#[tokio::test]
+async fn shutdown_does_not_leave_the_waiting_to_wait() {
+    let options = AppOptions { wait_for_publisher: Duration::from_secs(3600), ..impatient() };
+    let http = HttpOptions { drain_timeout: Duration::from_secs(3600), ..HttpOptions::default() };
+    let server = start_with(http, Gateway::open(Registry::new(options))).await;
+    let mut events = server.registry.events();
+    let address = server.address;
+    let waiting = tokio::spawn(async move { get(address, PLAY).await.status });
+    events.next().await;
+    server.shutdown.cancel();
+    assert_eq!(waiting.await.unwrap(), 503);
+    server.task.await.unwrap().unwrap();
+}
