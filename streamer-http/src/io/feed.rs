@@ -149,3 +149,73 @@ impl http_body::Body for FeedBody {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    use streamer_core::codec::{Codec, G711Config, G711Law};
+    use streamer_core::container::flv::Dialect;
+    use streamer_core::hub::{AppOptions, PublisherInfo};
+    use streamer_core::{Frame, Media, Publisher, Registry, Timescale, Timestamp, Track, TrackId, Tracks};
+    use tokio::time::advance;
+
+    use super::super::admission::subscribe;
+    use super::*;
+    use crate::proto::route::FlvRequest;
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    fn publish(registry: &Registry) -> Publisher {
+        let key = "live/test".parse().unwrap();
+        let mut publisher = registry.publish(&key, PublisherInfo::default()).unwrap();
+        let id = TrackId::audio(0);
+        let codec = Codec::G711(G711Config { law: G711Law::A, sample_rate_hz: 8_000, channels: 1 });
+        let list = vec![Track { id, timescale: Timescale::MILLIS, codec }];
+        publisher.push(Media::Tracks(Arc::new(Tracks { list, metadata: Vec::new() })));
+        let (at, data) = (Timestamp::from_millis(0), Bytes::from_static(b"sound"));
+        publisher.push(Media::Frame(Arc::new(Frame { track: id, dts: at, pts: at, sync: true, data })));
+        publisher
+    }
+
+    /// Frames that are ready, and how the feed ended if it did.
+    async fn drain(feed: &mut Feed) -> (u64, Option<FeedEnd>) {
+        let mut frames = 0;
+        loop {
+            // The feeder runs when this task lets it.
+            tokio::task::yield_now().await;
+            match feed.poll_next(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(piece)) => frames += piece.frames,
+                Poll::Ready(Err(end)) => return (frames, Some(end)),
+                Poll::Pending => return (frames, None),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_grace_ends_with_the_publishers_return_or_the_feed() {
+        let options = AppOptions { grace: GRACE, write_window: Duration::ZERO, ..AppOptions::default() };
+        let registry = Registry::new(options);
+        let publisher = publish(&registry);
+        let key = "live/test".parse().unwrap();
+        let request = FlvRequest { key, selection: Selection::All, enhanced: None };
+        let peer = "192.0.2.1:1".parse().unwrap();
+        let mut feed = subscribe(publisher.broadcast(), &request, Dialect::Legacy, "test", peer).unwrap();
+        assert_eq!(drain(&mut feed).await, (1, None));
+
+        let _away = publisher.interrupt();
+        assert_eq!(drain(&mut feed).await, (0, None));
+        advance(GRACE / 2).await;
+        assert_eq!(drain(&mut feed).await, (0, None));
+        let back = publish(&registry);
+        assert_eq!(drain(&mut feed).await, (1, None));
+        advance(2 * GRACE).await;
+        assert_eq!(drain(&mut feed).await, (0, None), "it is back: its silence is no absence");
+
+        let _away = back.interrupt();
+        assert_eq!(drain(&mut feed).await, (0, None));
+        advance(GRACE).await;
+        assert_eq!(drain(&mut feed).await, (0, Some(FeedEnd::Ended)));
+    }
+}

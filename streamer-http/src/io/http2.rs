@@ -61,18 +61,15 @@ where
     let mut connection = Box::pin(connection);
     let mut shutdown = Some(Box::pin(port.shutdown.clone().cancelled_owned()));
     let mut idle = Box::pin(sleep(port.options.header_read_timeout));
-    let mut requests_before = 0;
+    let mut rest = Rest::default();
     poll_fn(|cx| {
         let mut leave = false;
         if shutdown.as_mut().is_some_and(|shutdown| shutdown.as_mut().poll(cx).is_ready()) {
             shutdown = None;
             leave = true;
         }
-        // A connection on which nothing was asked for since the last look, and nothing is under way.
         while idle.as_mut().poll(cx).is_ready() {
-            let requests = requests.load(Ordering::Relaxed);
-            leave |= requests == requests_before && open.load(Ordering::Relaxed) == 0;
-            requests_before = requests;
+            leave |= rest.is_over(requests.load(Ordering::Relaxed), open.load(Ordering::Relaxed));
             idle.as_mut().reset(Instant::now() + port.options.header_read_timeout);
         }
         if leave {
@@ -82,6 +79,21 @@ where
     })
     .await?;
     Ok(())
+}
+
+/// Looks now and then whether a connection is used.
+#[derive(Debug, Default)]
+struct Rest {
+    requests_before: u64,
+}
+
+impl Rest {
+    /// Whether nothing was asked for since the last look, and nothing is under way.
+    const fn is_over(&mut self, requests: u64, open: usize) -> bool {
+        let quiet = requests == self.requests_before;
+        self.requests_before = requests;
+        quiet && open == 0
+    }
 }
 
 /// Runs the streams of one connection, each in a task that ends with the server and with a stall.
@@ -191,5 +203,39 @@ impl<B: HttpBody + Unpin> HttpBody for Watched<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::channel::Channel;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_connection_rests_when_nothing_was_asked_and_nothing_is_under_way() {
+        let mut rest = Rest::default();
+        assert!(!rest.is_over(1, 0), "it was used");
+        assert!(!rest.is_over(1, 1), "somebody watches");
+        assert!(rest.is_over(1, 0));
+        assert!(Rest::default().is_over(0, 0), "it never was used");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_body_that_is_not_asked_again_has_stalled() {
+        let (mut sender, body) = Channel::<Bytes>::new(1);
+        let progress = Arc::new(Progress::default());
+        let mut body = Watched { body, progress: Arc::clone(&progress) };
+        let mut ask = || Pin::new(&mut body).poll_frame(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(timeout(10 * LIMIT, progress.stalled(LIMIT)).await.is_err(), "nothing has begun");
+        assert!(ask().is_pending());
+        assert!(timeout(10 * LIMIT, progress.stalled(LIMIT)).await.is_err(), "it waits for media");
+        sender.send_data(Bytes::from_static(b"media")).await.unwrap();
+        assert!(ask().is_ready());
+        assert!(timeout(10 * LIMIT, progress.stalled(LIMIT)).await.is_ok(), "it had more and was not asked");
     }
 }

@@ -324,11 +324,12 @@ mod tests {
 
     use streamer_core::codec::{Codec, G711Config, G711Law};
     use streamer_core::container::flv::Dialect;
-    use streamer_core::hub::{AppOptions, MAX_BATCH_BYTES, PublisherInfo};
+    use streamer_core::hub::{AppOptions, PublisherInfo};
     use streamer_core::{Frame, Media, Publisher, Registry, Timescale, Timestamp, Track, TrackId, Tracks};
 
     use super::super::admission::subscribe;
     use super::*;
+    use crate::proto::framing::MAX_PREFIX_BYTES;
     use crate::proto::route::{FlvRequest, Selection};
 
     /// Takes what it is told to take, and keeps it.
@@ -365,6 +366,12 @@ mod tests {
 
     const BYTES_PER_FRAME: usize = 1_000;
 
+    fn sound(ms: i64, bytes: usize) -> Media {
+        let at = Timestamp::from_millis(ms);
+        let (track, sync) = (TrackId::audio(0), ms == 0);
+        Media::Frame(Arc::new(Frame { track, dts: at, pts: at, sync, data: vec![0; bytes].into() }))
+    }
+
     /// A session whose feed has `frames` of sound ready, joined at the first.
     async fn session(frames: usize, framing: Framing) -> (Session<Narrow>, Publisher) {
         let options = AppOptions { write_window: Duration::ZERO, ..AppOptions::default() };
@@ -376,10 +383,7 @@ mod tests {
         let list = vec![Track { id, timescale: Timescale::MILLIS, codec }];
         publisher.push(Media::Tracks(Arc::new(Tracks { list, metadata: Vec::new() })));
         for ms in 0..i64::try_from(frames).unwrap() {
-            let at = Timestamp::from_millis(ms);
-            let data = vec![0; BYTES_PER_FRAME].into();
-            let sync = ms == 0;
-            publisher.push(Media::Frame(Arc::new(Frame { track: id, dts: at, pts: at, sync, data })));
+            publisher.push(sound(ms, BYTES_PER_FRAME));
         }
         let request = FlvRequest { key, selection: Selection::All, enhanced: None };
         let peer = "192.0.2.1:1".parse().unwrap();
@@ -397,17 +401,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_viewer_that_is_held_up_keeps_one_gathered_write() {
-        let (mut session, mut publisher) = session(1, Framing::Chunked).await;
-        for ms in 1..2_000 {
-            let at = Timestamp::from_millis(ms);
-            let (track, data) = (TrackId::audio(0), vec![0; BYTES_PER_FRAME].into());
-            publisher.push(Media::Frame(Arc::new(Frame { track, dts: at, pts: at, sync: true, data })));
-            tokio::task::yield_now().await;
-            assert!(!poll(&mut session));
-            assert!(session.queue.len() <= MAX_GATHERED_PIECES);
-            assert!(session.queued_bytes <= MAX_GATHERED_BYTES + MAX_BATCH_BYTES);
+        // Each frame is a batch of its own: small ones fill the slices, large ones the bytes.
+        for (bytes, pieces) in [(100, MAX_GATHERED_PIECES), (30_000, 7)] {
+            let (mut session, mut publisher) = session(1, Framing::Chunked).await;
+            for ms in 1..100 {
+                publisher.push(sound(ms, bytes));
+                tokio::task::yield_now().await;
+                assert!(!poll(&mut session));
+                assert!(session.queued_bytes <= MAX_GATHERED_BYTES + bytes + MAX_PREFIX_BYTES + 2);
+            }
+            assert_eq!(session.queue.len(), pieces);
         }
-        assert!(session.queued_bytes >= BYTES_PER_FRAME);
     }
 
     #[tokio::test]

@@ -205,3 +205,14 @@ async fn connections_are_bounded() {
     assert_eq!(server.stats.connections.refused_full(), 1);
     drop(first);
 }
+
+#[tokio::test]
+async fn shutdown_closes_connections_that_rest() {
+    let hour = Duration::from_secs(3600);
+    let options = HttpOptions { header_read_timeout: hour, drain_timeout: hour, ..HttpOptions::default() };
+    let server = start_with(options, Gateway::open(Registry::new(impatient()))).await;
+    let response = get(server.address, "/").await;
+    server.shutdown.cancel();
+    server.task.await.unwrap().unwrap();
+    cut(response.stream).await;
+}
