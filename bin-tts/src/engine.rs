@@ -106,7 +106,7 @@ impl Engine {
 
     fn serve(&mut self, bound: Vec<Bound>) {
         let config = self.config.lock().clone();
-        let observer = Observer::new(self.registry.clone(), MAX_LABELLED_STREAMS);
+        let observer = Observer::new(self.registry.clone(), Arc::clone(&self.tasks), MAX_LABELLED_STREAMS);
         let stats: Vec<(&'static str, Arc<AcceptStats>)> =
             bound.iter().map(|listener| (listener.name, Arc::default())).collect();
         let api = ApiState {

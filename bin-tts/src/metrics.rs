@@ -330,13 +330,14 @@ impl Scrape {
 mod tests {
     use super::*;
     use crate::observe::Observer;
+    use crate::tasks::TaskSet;
     use std::time::{Instant, SystemTime};
     use streamer_core::hub::PublisherInfo;
 
     #[test]
     fn the_number_of_series_is_bounded_whatever_is_published() {
         let registry = streamer_core::Registry::default();
-        let observer = Observer::new(registry.clone(), 3);
+        let observer = Observer::new(registry.clone(), TaskSet::new(registry.clone()), 3);
         let publish = |index: usize| {
             let info = PublisherInfo { protocol: "test", peer: None };
             registry.publish(&format!("live/s{index}").parse().unwrap(), info).unwrap()

@@ -166,6 +166,12 @@ impl TaskSet {
         views
     }
 
+    /// How each task goes.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<Arc<TaskStatus>> {
+        self.tasks.lock().iter().map(|task| Arc::clone(&task.status)).collect()
+    }
+
     /// Stops all tasks and waits until they have ended.
     pub async fn stop(&self) {
         let tasks = std::mem::take(&mut *self.tasks.lock());

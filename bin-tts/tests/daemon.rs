@@ -286,6 +286,11 @@ async fn pulls_and_forwards_run_change_and_stop() {
         );
         assert!(pull["last_error"].is_string() && pull["bytes"].as_u64() > Some(0), "{pull}");
         assert!(!body.to_string().contains("secret"), "{body}");
+        let both_move = |body: &Value| {
+            let list = body["list"].as_array();
+            list.is_some_and(|list| list.iter().all(|task| task["bitrate_bps"].as_u64() > Some(0)))
+        };
+        edge.api_until("/v1/tasks", both_move).await;
         assert_eq!((&forward["kind"], &forward["name"]), (&json!("forward"), &json!("out")));
         target
             .api_until("/v1/streams/live/copy", |body| {

@@ -129,5 +129,6 @@ async fn close_publisher(
 }
 
 async fn list_tasks(State(state): State<ApiState>) -> List<TaskBody> {
-    List(state.tasks.views().into_iter().map(TaskBody::of).collect())
+    let tasks = state.tasks.views().into_iter();
+    List(tasks.map(|task| TaskBody::of(&state.observer, task)).collect())
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use streamer_core::hub::{BroadcastState, ViewerView};
 use streamer_core::{MetadataValue, Track};
 
-use crate::observe::{StreamCounters, StreamView};
+use crate::observe::{Observer, StreamCounters, StreamView};
 use crate::tasks::TaskView;
 
 /// One live stream.
@@ -176,6 +176,8 @@ pub struct TaskBody {
     pub bytes: u64,
     /// Frames moved.
     pub frames: u64,
+    /// Payload bits per second moved, mean of five seconds.
+    pub bitrate_bps: u64,
 }
 
 impl StreamBody {
@@ -293,7 +295,7 @@ impl ViewerBody {
 }
 
 impl TaskBody {
-    pub(super) fn of(task: TaskView) -> Self {
+    pub(super) fn of(observer: &Observer, task: TaskView) -> Self {
         let status = &task.status;
         Self {
             kind: task.kind,
@@ -306,6 +308,7 @@ impl TaskBody {
             retries: status.retries.get(),
             bytes: status.bytes.get(),
             frames: status.frames.get(),
+            bitrate_bps: observer.task_bitrate_bps(status),
         }
     }
 }

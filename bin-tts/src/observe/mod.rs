@@ -1,4 +1,4 @@
-//! Watches the hub: since when each stream is live, its rates, and sums that survive it.
+//! Watches the hub and the tasks: since when each stream is live, rates, and sums that survive a stream.
 
 mod counters;
 mod rates;
@@ -9,14 +9,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use streamer_core::hub::{Broadcast, EventKind, Heard};
+use streamer_core::task::TaskStatus;
 use streamer_core::{Registry, StreamKey};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::tasks::TaskSet;
+
 pub use counters::StreamCounters;
 pub use rates::Rates;
-use rates::Window;
+use rates::{StreamSample, Window};
 
 /// How often rates are sampled.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
@@ -24,9 +27,10 @@ pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 /// feels ten thousands. Those that come when the labels are used up are summed under one label.
 pub const MAX_LABELLED_STREAMS: usize = 500;
 
-/// What is known of the live streams beyond what the hub tells.
+/// What is known of the live streams and the tasks beyond what they tell themselves.
 pub struct Observer {
     registry: Registry,
+    tasks: Arc<TaskSet>,
     max_labelled: usize,
     inner: Mutex<Inner>,
 }
@@ -37,13 +41,15 @@ struct Inner {
     labelled: usize,
     /// What the streams without labels of their own have done, those that ended included.
     rest: StreamCounters,
+    /// Bytes of each task, by the address of its status, which is held so that it stays its own.
+    tasks: HashMap<usize, (Arc<TaskStatus>, Window<u64>)>,
 }
 
 struct Observed {
     broadcast: Broadcast,
     since: SystemTime,
     labelled: bool,
-    window: Window,
+    window: Window<StreamSample>,
     /// What of it is in the sums of the rest.
     counted: StreamCounters,
 }
@@ -62,10 +68,10 @@ pub struct StreamView {
 }
 
 impl Observer {
-    /// Watches `registry`; at most `max_labelled` streams have labels of their own at once.
+    /// Watches `registry` and `tasks`; at most `max_labelled` streams have labels of their own at once.
     #[must_use]
-    pub fn new(registry: Registry, max_labelled: usize) -> Arc<Self> {
-        Arc::new(Self { registry, max_labelled, inner: Mutex::default() })
+    pub fn new(registry: Registry, tasks: Arc<TaskSet>, max_labelled: usize) -> Arc<Self> {
+        Arc::new(Self { registry, tasks, max_labelled, inner: Mutex::default() })
     }
 
     /// Samples and listens until `shutdown`.
@@ -98,9 +104,10 @@ impl Observer {
         }
     }
 
-    /// Takes one sample of everything that is live.
+    /// Takes one sample of everything that is live and of every task.
     pub fn sample(&self, at: Instant, now: SystemTime) {
         let live = self.registry.snapshot();
+        let tasks = self.tasks.statuses();
         let mut inner = self.inner.lock();
         let ended: Vec<StreamKey> = inner
             .streams
@@ -117,11 +124,18 @@ impl Observer {
         for broadcast in live {
             inner.begin(broadcast, now, self.max_labelled);
         }
+        inner.sample_tasks(at, tasks);
         let Inner { streams, rest, .. } = &mut *inner;
         for held in streams.values_mut() {
-            held.window.sample(at, held.broadcast.stats());
+            held.window.push(at, StreamSample::of(held.broadcast.stats()));
             held.count(rest);
         }
+    }
+
+    /// Payload bits per second that the task with this `status` moves, mean of the last seconds.
+    #[must_use]
+    pub fn task_bitrate_bps(&self, status: &Arc<TaskStatus>) -> u64 {
+        self.inner.lock().task_bitrate_bps(status)
     }
 
     /// Everything that is live, in the order of the names.
@@ -147,6 +161,22 @@ impl Observer {
 }
 
 impl Inner {
+    /// Takes one sample of `statuses` and forgets all other tasks.
+    fn sample_tasks(&mut self, at: Instant, statuses: Vec<Arc<TaskStatus>>) {
+        let mut before = std::mem::take(&mut self.tasks);
+        for status in statuses {
+            let key = Arc::as_ptr(&status).addr();
+            let (_, mut window) =
+                before.remove(&key).unwrap_or_else(|| (Arc::clone(&status), Window::default()));
+            window.push(at, status.bytes.get());
+            self.tasks.insert(key, (status, window));
+        }
+    }
+
+    fn task_bitrate_bps(&self, status: &Arc<TaskStatus>) -> u64 {
+        self.tasks.get(&Arc::as_ptr(status).addr()).map_or(0, |(_, window)| window.bitrate_bps())
+    }
+
     /// Takes note of a stream that is live, unless it is known.
     fn begin(&mut self, broadcast: Broadcast, now: SystemTime, max_labelled: usize) {
         if self.streams.get(broadcast.key()).is_some_and(|held| held.broadcast == broadcast) {

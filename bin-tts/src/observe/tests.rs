@@ -1,4 +1,4 @@
-//! Streams with labels and without: sums go on when streams come and go.
+//! Streams with labels and without: sums go on when streams come and go. Tasks: their rates.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn push(publisher: &mut Publisher, at_ms: i64, bytes: usize) {
 #[test]
 fn labels_are_bounded_and_the_rest_is_summed_without_loss() {
     let registry = Registry::default();
-    let observer = Observer::new(registry.clone(), 1);
+    let observer = Observer::new(registry.clone(), TaskSet::new(registry.clone()), 1);
     let start = Instant::now();
     let _first = publish(&registry, "live/a");
     observer.sample(start, SystemTime::now());
@@ -64,7 +64,7 @@ fn labels_are_bounded_and_the_rest_is_summed_without_loss() {
 #[test]
 fn a_label_is_free_again_when_its_stream_ends() {
     let registry = Registry::default();
-    let observer = Observer::new(registry.clone(), 1);
+    let observer = Observer::new(registry.clone(), TaskSet::new(registry.clone()), 1);
     let first = publish(&registry, "live/a");
     observer.sample(Instant::now(), SystemTime::now());
     drop(first);
@@ -77,7 +77,7 @@ fn a_label_is_free_again_when_its_stream_ends() {
 #[tokio::test]
 async fn a_stream_is_known_from_its_beginning() {
     let registry = Registry::default();
-    let observer = Observer::new(registry.clone(), 1);
+    let observer = Observer::new(registry.clone(), TaskSet::new(registry.clone()), 1);
     let stop = CancellationToken::new();
     let running = tokio::spawn({
         let (observer, stop) = (Arc::clone(&observer), stop.clone());
@@ -92,4 +92,19 @@ async fn a_stream_is_known_from_its_beginning() {
     assert!(since >= before && since.duration_since(before).unwrap() < Duration::from_secs(5));
     stop.cancel();
     running.await.unwrap();
+}
+
+#[test]
+fn the_rate_of_a_task_is_its_own_and_forgotten_with_it() {
+    let mut inner = Inner::default();
+    let start = Instant::now();
+    let (busy, idle) = (Arc::<TaskStatus>::default(), Arc::<TaskStatus>::default());
+    for second in 0..3 {
+        busy.moved(1_000, 1);
+        inner.sample_tasks(start + Duration::from_secs(second), vec![Arc::clone(&busy), Arc::clone(&idle)]);
+    }
+    assert_eq!((inner.task_bitrate_bps(&busy), inner.task_bitrate_bps(&idle)), (8_000, 0));
+    inner.sample_tasks(start + Duration::from_secs(3), vec![idle]);
+    assert_eq!(inner.task_bitrate_bps(&busy), 0);
+    assert_eq!(inner.tasks.len(), 1);
 }
