@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use streamer_control::config::{EngineConfig, LoadedConfig};
 use streamer_core::hub::{AppOptions, CloseReason};
 use streamer_core::{Gateway, Registry};
-use streamer_http::TrustedProxies;
+use streamer_http::{HttpStats, TrustedProxies};
 use streamer_net::{AcceptStats, ServerTls};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -109,11 +109,17 @@ impl Engine {
         let observer = Observer::new(self.registry.clone(), Arc::clone(&self.tasks), MAX_LABELLED_STREAMS);
         let stats: Vec<(&'static str, Arc<AcceptStats>)> =
             bound.iter().map(|listener| (listener.name, Arc::default())).collect();
+        let media_ports: Vec<(&'static str, Arc<HttpStats>)> = stats
+            .iter()
+            .filter(|(name, _)| matches!(*name, "http" | "https"))
+            .map(|(name, stats)| (*name, options::http_stats(Arc::clone(stats))))
+            .collect();
         let api = ApiState {
             registry: self.registry.clone(),
             observer: Arc::clone(&observer),
             tasks: Arc::clone(&self.tasks),
             listeners: stats.clone(),
+            media_ports: media_ports.clone(),
             token: Token::new(&self.token),
             open_metrics: config.listeners.api.as_ref().is_some_and(|api| api.open_metrics),
             stopping: self.shutdown.clone(),
@@ -130,6 +136,8 @@ impl Engine {
                         self.spawn(name, streamer_rtmp::run_counted(socket, options, gateway, stats, stop));
                     }
                     "http" | "https" => {
+                        let stats = media_ports.iter().find(|(port, _)| *port == name);
+                        let stats = stats.map(|(_, stats)| Arc::clone(stats)).unwrap_or_default();
                         let options =
                             options::http_options(&config, tls, self.trusted_proxies.clone(), stats);
                         self.spawn(name, streamer_http::run(socket, options, gateway, stop));

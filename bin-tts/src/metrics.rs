@@ -33,6 +33,21 @@ pub struct ListenerRow {
     pub refused: Vec<(&'static str, u64)>,
 }
 
+/// Counters of one listener for HTTP streaming, beyond its connections.
+#[derive(Clone, Debug, Default)]
+pub struct MediaPortRow {
+    /// Its name in the configuration.
+    pub listener: &'static str,
+    /// Requests with a complete header.
+    pub requests: u64,
+    /// Viewers begun, by protocol.
+    pub viewers: Vec<(&'static str, u64)>,
+    /// Requests refused, by cause.
+    pub refused: Vec<(&'static str, u64)>,
+    /// Connections and HTTP/2 streams that did not end cleanly, by cause.
+    pub failed: Vec<(&'static str, u64)>,
+}
+
 /// Counters of one pull or forward.
 #[derive(Clone, Debug, Default)]
 pub struct TaskRow {
@@ -56,6 +71,8 @@ pub struct Scrape {
     pub waiting: u64,
     /// The listeners.
     pub listeners: Vec<ListenerRow>,
+    /// Those for HTTP streaming.
+    pub media_ports: Vec<MediaPortRow>,
     /// The tasks, summed by kind.
     pub tasks: Vec<TaskRow>,
 }
@@ -195,7 +212,27 @@ impl Scrape {
                 .map(|&(cause, count)| (vec![("listener", row.listener), ("cause", cause)], count))
         });
         counters(encoder, "tts_connections_refused", "Connections refused, by cause", refused)?;
+        self.encode_media_ports(encoder)?;
         self.encode_tasks(encoder)
+    }
+
+    fn encode_media_ports(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let requests = self.media_ports.iter().map(|row| (vec![("listener", row.listener)], row.requests));
+        counters(encoder, "tts_http_requests", "Requests for streams with a complete header", requests)?;
+        type Parts = fn(&MediaPortRow) -> &Vec<(&'static str, u64)>;
+        let split: [(&str, &str, &str, Parts); 3] = [
+            ("tts_http_viewers", "Viewers begun, by protocol", "protocol", |row| &row.viewers),
+            ("tts_http_refused", "Requests refused, by cause", "cause", |row| &row.refused),
+            ("tts_http_failed", "Connections that did not end cleanly, by cause", "cause", |row| &row.failed),
+        ];
+        for (name, help, label, parts) in split {
+            let rows = self.media_ports.iter().flat_map(|row| {
+                let labels = move |part| vec![("listener", row.listener), (label, part)];
+                parts(row).iter().map(move |&(part, count)| (labels(part), count))
+            });
+            counters(encoder, name, help, rows)?;
+        }
+        Ok(())
     }
 
     fn encode_tasks(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

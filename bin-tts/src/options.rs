@@ -62,14 +62,19 @@ pub fn rtmp_options(config: &EngineConfig, tls: Option<ServerTls>) -> RtmpOption
     }
 }
 
-/// The options of a listener for HTTP streaming, whose connections are counted in `stats`;
-/// `trusted_proxies` is the handle by which a reload exchanges them.
+/// Counters of a listener for HTTP streaming whose connections are counted in `connections`.
+#[must_use]
+pub fn http_stats(connections: Arc<AcceptStats>) -> Arc<HttpStats> {
+    Arc::new(HttpStats { connections, ..HttpStats::default() })
+}
+
+/// The options of a listener for HTTP streaming, which counts in `stats`; `trusted_proxies` is the handle by which a reload exchanges them.
 #[must_use]
 pub fn http_options(
     config: &EngineConfig,
     tls: Option<ServerTls>,
     trusted_proxies: TrustedProxies,
-    stats: Arc<AcceptStats>,
+    stats: Arc<HttpStats>,
 ) -> HttpOptions {
     let accept = accept_options(config);
     HttpOptions {
@@ -87,7 +92,7 @@ pub fn http_options(
             Some(list) => AllowedOrigins::Listed(list.clone()),
         },
         dialect: dialect(config.http.player_dialect),
-        stats: Arc::new(HttpStats { connections: stats, ..HttpStats::default() }),
+        stats,
         ..HttpOptions::default()
     }
 }

@@ -172,6 +172,55 @@ async fn metrics_may_be_open() {
 }
 
 #[tokio::test]
+async fn what_the_media_port_refuses_and_gives_up_is_counted() {
+    use tokio::io::AsyncWriteExt;
+    let guarded = json!({ "app_name": "shut", "source_type": "rtmp_push", "wait_for_publisher_ms": 0,
+        "play_auth": { "shared_key": "out" } });
+    let open = json!({ "app_name": "live", "source_type": "rtmp_push", "wait_for_publisher_ms": 0 });
+    let running = Running::start(json!({ "apps": [open, guarded] })).await;
+    let http = running.engine.addresses().http[0];
+    for (path, status) in [
+        ("/live/absent/play.flv", 404),
+        ("/live/absent.flv", 404),
+        ("/shut/test/play.flv", 403),
+        ("/live/%3Cb%3E/play.flv", 400),
+    ] {
+        assert_eq!(request(http, "GET", path, None).await.status, status, "{path}");
+    }
+    let mut broken = tokio::net::TcpStream::connect(http).await.unwrap();
+    broken.write_all(b"no HTTP\r\n\r\n").await.unwrap();
+    let _encoder = running.publish("live/test", 1).await.unwrap();
+    let mut viewer = tokio::net::TcpStream::connect(http).await.unwrap();
+    viewer.write_all(b"GET /live/test.flv HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+
+    let address = running.engine.addresses().api[0];
+    let expected = [
+        "tts_http_requests_total{listener=\"http\"} 5",
+        "tts_http_viewers_total{listener=\"http\",protocol=\"http-flv\"} 1",
+        "tts_http_viewers_total{listener=\"http\",protocol=\"ws-flv\"} 0",
+        "tts_http_refused_total{listener=\"http\",cause=\"not_found\"} 2",
+        "tts_http_refused_total{listener=\"http\",cause=\"forbidden\"} 1",
+        "tts_http_refused_total{listener=\"http\",cause=\"bad_request\"} 1",
+        "tts_http_refused_total{listener=\"http\",cause=\"unavailable\"} 0",
+        "tts_http_failed_total{listener=\"http\",cause=\"protocol\"} 1",
+        "tts_http_failed_total{listener=\"http\",cause=\"header_timeout\"} 0",
+        "tts_http_failed_total{listener=\"http\",cause=\"write_stall\"} 0",
+    ];
+    let mut missing = Vec::new();
+    let all_there = tokio::time::timeout(support::PATIENCE, async {
+        loop {
+            let metrics = request(address, "GET", "/metrics", Some(running.engine.token())).await.body;
+            missing = expected.iter().filter(|line| !metrics.lines().any(|held| held == **line)).collect();
+            if missing.is_empty() {
+                return;
+            }
+        }
+    });
+    let in_time = all_there.await.is_ok();
+    assert!(in_time, "{missing:?}");
+}
+
+#[tokio::test]
 async fn viewers_and_publishers_are_kicked() {
     let running = Running::start(json!({})).await;
     let mut encoder = running.publish("live/test", 5).await.unwrap();

@@ -9,6 +9,7 @@ mod view;
 use std::sync::Arc;
 
 use streamer_core::Registry;
+use streamer_http::HttpStats;
 use streamer_net::AcceptStats;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,8 @@ pub struct ApiState {
     pub tasks: Arc<TaskSet>,
     /// The listeners' counters, by name.
     pub listeners: Vec<(&'static str, Arc<AcceptStats>)>,
+    /// The counters of those for HTTP streaming, by name.
+    pub media_ports: Vec<(&'static str, Arc<HttpStats>)>,
     /// What callers must show.
     pub token: Token,
     /// Whether the metrics are shown without it.

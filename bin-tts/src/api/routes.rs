@@ -15,7 +15,7 @@ use tracing::info;
 use super::envelope::{ApiError, Data, Done, List};
 use super::view::{StreamBody, TaskBody, ViewerBody};
 use super::{ApiState, token};
-use crate::metrics::{self, ListenerRow, Scrape, TaskRow};
+use crate::metrics::{self, ListenerRow, MediaPortRow, Scrape, TaskRow};
 use crate::observe::StreamView;
 
 /// The whole API; everything but `/healthz` asks for the token.
@@ -48,6 +48,7 @@ async fn show_metrics(State(state): State<ApiState>) -> Result<Response, ApiErro
     let mut scrape = Scrape::new(&state.observer.streams(), state.observer.rest());
     scrape.waiting = state.registry.waiting() as u64;
     scrape.listeners = state.listeners.iter().map(|(name, stats)| listener_row(name, stats)).collect();
+    scrape.media_ports = state.media_ports.iter().map(|(name, stats)| media_port_row(name, stats)).collect();
     scrape.tasks = state.tasks.views().iter().map(task_row).collect();
     let text = metrics::render(scrape)
         .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written"))?;
@@ -64,6 +65,25 @@ fn listener_row(listener: &'static str, stats: &streamer_net::AcceptStats) -> Li
             ("address", stats.refused_address()),
             ("descriptors", stats.refused_descriptors()),
             ("tls", stats.failed_tls()),
+        ],
+    }
+}
+
+fn media_port_row(listener: &'static str, stats: &streamer_http::HttpStats) -> MediaPortRow {
+    MediaPortRow {
+        listener,
+        requests: stats.requests.get(),
+        viewers: vec![("http-flv", stats.flv_viewers.get()), ("ws-flv", stats.websocket_viewers.get())],
+        refused: vec![
+            ("not_found", stats.not_found.get()),
+            ("forbidden", stats.forbidden.get()),
+            ("unavailable", stats.unavailable.get()),
+            ("bad_request", stats.bad_requests.get()),
+        ],
+        failed: vec![
+            ("protocol", stats.protocol_errors.get()),
+            ("header_timeout", stats.header_timeouts.get()),
+            ("write_stall", stats.write_stalls.get()),
         ],
     }
 }

@@ -18,7 +18,7 @@ use tts::data_dir::DataDir;
 use tts::{Engine, EngineOptions};
 
 /// Far more than anything here takes, far less than anyone waits.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The result of `work`, which must not hang.
 pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
