@@ -23,6 +23,8 @@ pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(20);
 pub const AUTHORIZE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time to reach a server and to get its consent, for pulls and forwards.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time a peer may take to hear that it is over, and why.
+pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Times a server may send a pull or forward elsewhere.
 pub const MAX_REDIRECTS: usize = 5;
 /// Bytes gathered for a viewer before they are written: a few windows of a stream, so that a viewer that

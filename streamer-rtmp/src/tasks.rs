@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use streamer_core::hub::{Delivery, Publisher, PublisherInfo, SubscribeOptions, Subscriber, ViewerInfo};
 use streamer_core::task::{Backoff, TaskState, TaskStatus};
 use streamer_core::{Media, Registry, StreamKey};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::error::RtmpError;
 use crate::grace::hold;
 use crate::io::{RtmpForward, RtmpPull};
-use crate::options::ClientOptions;
+use crate::options::{ClientOptions, GOODBYE_TIMEOUT};
 use crate::proto::url::RtmpUrl;
 
 /// One side of a task: what it moves, and where the other end is.
@@ -75,15 +76,14 @@ async fn keep_up(
     let mut url = options.url.clone();
     let mut backoff = Backoff::default();
     loop {
-        let trying = async {
-            match direction {
-                Direction::Pull => pull_once(&options, &url, &registry, &status, &mut backoff).await,
-                Direction::Forward => forward_once(&options, &url, &registry, &status, &mut backoff).await,
+        let tried = match direction {
+            Direction::Pull => tokio::select! {
+                tried = pull_once(&options, &url, &registry, &status, &mut backoff) => tried,
+                () = shutdown.cancelled() => break,
+            },
+            Direction::Forward => {
+                forward_once(&options, &url, &registry, &status, &mut backoff, &shutdown).await
             }
-        };
-        let tried = tokio::select! {
-            tried = trying => tried,
-            () = shutdown.cancelled() => break,
         };
         if !retry(tried, &options, &mut url, &status, &mut backoff, &shutdown).await {
             break;
@@ -98,6 +98,8 @@ enum Ended {
     Stream,
     /// The other server asked to be connected to at another place.
     Elsewhere(RtmpUrl),
+    /// The task is to stop.
+    Stopped,
 }
 
 /// Draws the consequence of one try; `false` when the task is to stop.
@@ -117,6 +119,7 @@ async fn retry(
             pause(backoff.next_pause(random()), shutdown).await
         }
         Ok(Ended::Stream) => true,
+        Ok(Ended::Stopped) => false,
         Err(error) => {
             status.failed(&error);
             let wait = backoff.next_pause(random());
@@ -196,23 +199,31 @@ async fn forward_once(
     registry: &Registry,
     status: &TaskStatus,
     backoff: &mut Backoff,
+    shutdown: &CancellationToken,
 ) -> Result<Ended, RtmpError> {
-    status.set(TaskState::Waiting);
-    let broadcast = registry.wait(&options.key).await?;
-    status.set(TaskState::Connecting);
-    let mut sink = RtmpForward::connect(url, &options.client).await?;
-    let mut subscriber = broadcast.subscribe(&SubscribeOptions::new(ViewerInfo::internal("rtmp-forward")))?;
-    let moved = move_out(&mut subscriber, &mut sink, status, backoff).await;
-    match moved {
-        // The stream is over: the other server hears it in an orderly way, or is gone already.
-        Ok(ended) => {
-            if let Err(error) = sink.close().await {
-                info!(key = %options.key, %error, "the other server closed first");
-            }
-            Ok(ended)
-        }
-        Err(error) => Err(error),
+    let opening = async {
+        status.set(TaskState::Waiting);
+        let broadcast = registry.wait(&options.key).await?;
+        status.set(TaskState::Connecting);
+        let sink = RtmpForward::connect(url, &options.client).await?;
+        let subscribe = SubscribeOptions::new(ViewerInfo::internal("rtmp-forward"));
+        Ok::<_, RtmpError>((broadcast.subscribe(&subscribe)?, sink))
+    };
+    let (mut subscriber, mut sink) = tokio::select! {
+        opened = opening => opened?,
+        () = shutdown.cancelled() => return Ok(Ended::Stopped),
+    };
+    let ended = tokio::select! {
+        ended = move_out(&mut subscriber, &mut sink, status, backoff) => ended?,
+        () = shutdown.cancelled() => Ended::Stopped,
+    };
+    // The other server hears of the end in an orderly way, so that it waits for nobody; or is gone already.
+    match timeout(GOODBYE_TIMEOUT, sink.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => info!(key = %options.key, %error, "the other server closed first"),
+        Err(_) => info!(key = %options.key, "the other server does not take our goodbye"),
     }
+    Ok(ended)
 }
 
 async fn move_out(

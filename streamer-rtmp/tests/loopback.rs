@@ -25,7 +25,7 @@ use streamer_rtmp::{
     ClientOptions, ClientTimeouts, Request, RtmpError, RtmpForward, RtmpOptions, RtmpPull, TaskOptions,
     Timeouts, forward, pull,
 };
-use support::{Encoder, Server, next_picture, soon};
+use support::{Encoder, Server, next_picture, picture_of, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -378,12 +378,54 @@ async fn a_pull_that_is_closed_from_inside_ends_its_stream_at_once() {
 }
 
 #[tokio::test]
+async fn a_forward_that_is_stopped_ends_its_stream_at_once() {
+    let (origin, target) = (Server::open(Registry::default()), Server::open(Registry::default()));
+    let shutdown = CancellationToken::new();
+    let options = TaskOptions {
+        key: key(),
+        url: target.url("live/out"),
+        stand_ins: Vec::new(),
+        client: ClientOptions::default(),
+    };
+    let task = forward(options, origin.registry.clone(), Arc::default(), shutdown.clone());
+    let task = tokio::spawn(task);
+    let mut encoder = Encoder::start(&origin, "live/test").await;
+    encoder.send(1).await.unwrap();
+    let mut viewer = target.play("live/out").await.unwrap();
+    assert_eq!(soon(next_picture(&mut viewer)).await, Some((0, true)));
+    // Not interrupted, to wait out a grace time: ended.
+    wait_for(&target.registry, |kind| *kind == EventKind::Unpublished, async || shutdown.cancel()).await;
+    soon(task).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_frame_of_the_largest_message_passes() {
+    let server = Server::open(Registry::default());
+    let mut encoder = Encoder::start(&server, "live/test").await;
+    // 5 bytes of the message are the FLV header; a message is 24 bits long (RTMP 1.0 5.3.1.2).
+    let largest = streamer_rtmp::proto::chunk::MAX_MESSAGE_BYTES - 5;
+    encoder.media = streamer_core::testing::Synthetic::new(1, largest).unwrap();
+    soon(encoder.send(2)).await.unwrap();
+    let mut viewer = server.play("live/test").await.unwrap();
+    let length = loop {
+        if let Some(frame) = soon(viewer.next_media()).await.unwrap().as_ref().and_then(picture_of) {
+            break frame.data.len();
+        }
+    };
+    assert_eq!(length, largest);
+}
+
+/// Connections that begin a handshake and say no more; both ends are in this process, so the usual limit of
+/// 1 024 descriptors allows no more. `interop` does it with thousands against the daemon.
+const HALF_OPEN: usize = 200;
+
+#[tokio::test]
 async fn a_half_open_handshake_is_cut_and_hinders_nobody() {
     let timeouts = Timeouts { handshake: Duration::from_millis(50), ..Timeouts::default() };
     let server =
         Server::start(RtmpOptions { timeouts, ..RtmpOptions::default() }, Gateway::open(Registry::default()));
     let mut half_open = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..HALF_OPEN {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(&[3; 700]).await.unwrap();
         half_open.push(stream);

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,13 +16,10 @@ use tokio::time::timeout;
 
 use super::channel::Channel;
 use crate::error::RtmpError;
-use crate::options::MAX_GATHERED_BYTES;
+use crate::options::{GOODBYE_TIMEOUT, MAX_GATHERED_BYTES};
 use crate::proto::mux::{MuxOptions, RtmpMuxer};
 use crate::proto::server::{PlayEnd, PlayNotice, ServerEvent, ServerSession};
 use crate::proto::status::codes;
-
-/// Longest time a player that is put out may take to be told why.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How a play came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
