@@ -19,7 +19,8 @@ Try it:
 Signals: SIGHUP reads the configuration and certificates again; SIGTERM and SIGINT end connections and
 then the process, a second one ends it at once.
 
-Exit codes: 0 clean end; 1 failure (a port is taken, a path cannot be written); 2 bad configuration.";
+Exit codes: 0 clean end; 1 failure (a port or the data folder is taken, a path cannot
+be written); 2 bad configuration.";
 
 /// The streaming engine: RTMP in; RTMP, HTTP-FLV and WebSocket-FLV out.
 #[derive(Clone, Debug, Default, Parser)]

@@ -1,9 +1,11 @@
-//! The data folder: made for its owner alone; holds the API token and the addresses bound.
+//! The data folder: made for its owner alone, used by one engine at a time; holds the API token and the
+//! addresses bound.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::NamedTempFile;
 
@@ -13,20 +15,27 @@ use crate::error::EngineError;
 pub const TOKEN_FILE: &str = "engine-token";
 /// File of the addresses the engine listens on.
 pub const ADDRESSES_FILE: &str = "engine-addresses.json";
+/// File whose lock says that an engine uses the folder. It stays when the engine ends; the lock does not,
+/// however the engine ends.
+pub const LOCK_FILE: &str = "engine.lock";
 /// Random bytes of an API token: as strong as any key.
 const TOKEN_BYTES: usize = 32;
 /// Most bytes read of a token file: an operator may have put a token of their own there.
 pub const MAX_TOKEN_BYTES: u64 = 256;
 
-/// The folder in which the engine keeps its state.
+/// The folder in which the engine keeps its state. It is locked until the last clone is dropped.
 #[derive(Clone, Debug)]
-pub struct DataDir(PathBuf);
+pub struct DataDir {
+    path: PathBuf,
+    _lock: Arc<File>,
+}
 
 impl DataDir {
-    /// Opens `path`, made for its owner alone if it is not there, and tries that it can be written.
+    /// Opens `path`, made for its owner alone if it is not there, tries that it can be written, and locks it.
     ///
     /// # Errors
-    /// [`EngineError::DataDir`] naming the path.
+    /// [`EngineError::DataDirInUse`] when another engine has it, else [`EngineError::DataDir`]; both name the
+    /// path.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
         DirBuilder::new()
             .recursive(true)
@@ -34,13 +43,13 @@ impl DataDir {
             .create(path)
             .map_err(|source| failed(path, "made", source))?;
         NamedTempFile::new_in(path).map_err(|source| failed(path, "written to", source))?;
-        Ok(Self(path.to_path_buf()))
+        Ok(Self { path: path.to_path_buf(), _lock: Arc::new(lock(path)?) })
     }
 
     /// The path of the file `name` in it.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     /// The API token: the one kept, or a new one. It is readable by its owner alone.
@@ -80,7 +89,7 @@ impl DataDir {
     pub fn replace(&self, name: &str, content: &str) -> Result<(), EngineError> {
         let path = self.file(name);
         let write = || {
-            let mut file = NamedTempFile::new_in(&self.0)?;
+            let mut file = NamedTempFile::new_in(&self.path)?;
             file.write_all(content.as_bytes())?;
             file.persist(&path).map_err(|error| error.error)?;
             Ok(())
@@ -98,6 +107,18 @@ impl DataDir {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failed(&path, "removed", source)),
             _ => Ok(()),
         }
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, EngineError> {
+    let path = folder.join(LOCK_FILE);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(&path).map_err(|source| failed(&path, "written", source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(EngineError::DataDirInUse { path: folder.to_path_buf() }),
+        Err(TryLockError::Error(source)) => Err(failed(&path, "locked", source)),
     }
 }
 
@@ -161,9 +182,21 @@ mod tests {
         data.replace("x", "one").unwrap();
         data.replace("x", "two").unwrap();
         assert_eq!(fs::read_to_string(data.file("x")).unwrap(), "two");
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2, "nothing is left beside it and the lock");
         data.remove("x").unwrap();
         data.remove("x").unwrap();
+    }
+
+    #[test]
+    fn one_engine_at_a_time_has_it() {
+        let root = tempfile::tempdir().unwrap();
+        let first = DataDir::open(root.path()).unwrap();
+        let clone = first.clone();
+        drop(first);
+        let refused = DataDir::open(root.path()).unwrap_err();
+        assert!(matches!(&refused, EngineError::DataDirInUse { path } if path == root.path()), "{refused}");
+        drop(clone);
+        DataDir::open(root.path()).unwrap();
     }
 
     #[test]

@@ -9,7 +9,8 @@ use thiserror::Error;
 
 /// Exit code of a clean end.
 pub const EXIT_CLEAN: u8 = 0;
-/// Exit code when something outside the configuration fails: a port is taken, a path cannot be written.
+/// Exit code when something outside the configuration fails: a port or the data folder is taken, a path
+/// cannot be written.
 pub const EXIT_FAILURE: u8 = 1;
 /// Exit code when the configuration or the command line is at fault; a restart without a change is useless.
 pub const EXIT_CONFIGURATION: u8 = 2;
@@ -41,6 +42,12 @@ pub enum EngineError {
         action: &'static str,
         /// Why.
         source: io::Error,
+    },
+    /// Another engine uses the data folder.
+    #[error("{path}: another engine uses this data folder; name another with --data-dir or TTS_DATA_DIR", path = path.display())]
+    DataDirInUse {
+        /// The folder.
+        path: PathBuf,
     },
     /// A listener cannot be bound.
     #[error("listeners.{listener}: {source}")]
@@ -74,9 +81,11 @@ impl EngineError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Tls { .. } | Self::NoDataDir => EXIT_CONFIGURATION,
-            Self::DataDir { .. } | Self::Bind { .. } | Self::System { .. } | Self::Stopped { .. } => {
-                EXIT_FAILURE
-            }
+            Self::DataDir { .. }
+            | Self::DataDirInUse { .. }
+            | Self::Bind { .. }
+            | Self::System { .. }
+            | Self::Stopped { .. } => EXIT_FAILURE,
         }
     }
 }

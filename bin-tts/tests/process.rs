@@ -13,6 +13,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -45,7 +46,8 @@ struct Running {
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
     out: Lines<BufReader<ChildStdout>>,
-    folder: TempDir,
+    banner: String,
+    folder: Arc<TempDir>,
 }
 
 impl Running {
@@ -56,6 +58,10 @@ impl Running {
     fn start_with(config: &Value, environment: &[(&str, &OsStr)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), config);
+        Self::start_in(Arc::new(folder), environment)
+    }
+
+    fn start_in(folder: Arc<TempDir>, environment: &[(&str, &OsStr)]) -> Self {
         let mut child = tts(folder.path())
             .args(["--config", "engine.json", "--data-dir", "state"])
             .envs(environment.iter().copied())
@@ -65,14 +71,21 @@ impl Running {
             .unwrap();
         let log = BufReader::new(child.stderr.take().unwrap()).lines();
         let out = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut running = Self { child, log, out, folder };
-        running.said("Ctrl-C");
+        let mut running = Self { child, log, out, banner: String::new(), folder };
+        running.banner = running.said("Ctrl-C");
         running
     }
 
     /// Reads standard output up to a line with `words`.
     fn said(&mut self, words: &str) -> String {
-        self.out.by_ref().map(Result::unwrap).find(|line| line.contains(words)).expect(words)
+        let mut text = String::new();
+        for line in self.out.by_ref().map(Result::unwrap) {
+            text += &format!("{line}\n");
+            if line.contains(words) {
+                return text;
+            }
+        }
+        panic!("it ended without {words:?}: {text}");
     }
 
     /// Reads the log up to a line with `words`.
@@ -167,6 +180,46 @@ fn a_start_that_fails_says_one_sentence() {
     let (code, error) = refused(&free_ports(), "file/state");
     assert_eq!(code, 1);
     assert!(error.starts_with("tts: file/state: cannot be made: "), "{error}");
+}
+
+#[test]
+fn a_second_engine_on_one_data_folder_is_refused() {
+    let mut first = Running::start(&free_ports());
+    let folder = first.folder.path().to_path_buf();
+    let addresses = first.addresses();
+    // On the port of the first it ends in any case, but the folder is what it names.
+    let mut config = free_ports();
+    config["listeners"]["rtmp"]["port"] = json!(first.rtmp().port());
+    write(&folder, &config);
+    let second = ["--config", "engine.json", "--data-dir", "state"];
+    let (code, out, error) = run(&folder, &second);
+    let expected =
+        "tts: state: another engine uses this data folder; name another with --data-dir or TTS_DATA_DIR\n";
+    assert_eq!((code, out.as_str(), error.as_str()), (1, "", expected));
+    assert_eq!(first.addresses(), addresses, "the first is not disturbed");
+    TcpStream::connect(first.rtmp()).unwrap();
+
+    // Not even an engine that was killed keeps the folder.
+    first.signal(Signal::KILL);
+    first.end();
+    write(&folder, &free_ports());
+    let mut again = Running::start_in(Arc::clone(&first.folder), &[]);
+    again.signal(Signal::TERM);
+    assert_eq!(again.end().code(), Some(0));
+}
+
+#[test]
+fn log_and_banner_are_plain_text_and_kept_apart() {
+    let mut running = Running::start(&free_ports());
+    running.signal(Signal::TERM);
+    let mut out = vec![running.banner.clone()];
+    out.extend(running.out.by_ref().map(Result::unwrap));
+    let log: Vec<String> = running.log.by_ref().map(Result::unwrap).collect();
+    assert_eq!(running.end().code(), Some(0));
+    let (out, log) = (out.join("\n"), log.join("\n"));
+    assert!(!out.contains('\x1b') && !log.contains('\x1b'), "no colours where no terminal is: {out}{log}");
+    assert!(out.starts_with("tts ") && out.contains("is ready"), "{out}");
+    assert!(!out.contains("INFO") && log.contains("INFO") && !log.contains("is ready"), "{out}\n{log}");
 }
 
 #[test]
