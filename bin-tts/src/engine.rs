@@ -10,7 +10,7 @@ use streamer_control::config::{EngineConfig, LoadedConfig};
 use streamer_core::hub::{AppOptions, CloseReason};
 use streamer_core::{Gateway, Registry};
 use streamer_http::{HttpStats, TrustedProxies};
-use streamer_net::{AcceptStats, ServerTls};
+use streamer_net::{AcceptStats, ClientTls, ServerTls};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,7 @@ pub struct Engine {
     authorizer: Arc<AppAuthorizer>,
     tasks: Arc<TaskSet>,
     tls: Option<ServerTls>,
+    client_tls: Option<ClientTls>,
     trusted_proxies: TrustedProxies,
     servers: JoinSet<(&'static str, Result<(), String>)>,
     shutdown: CancellationToken,
@@ -68,7 +69,8 @@ impl Engine {
     pub async fn start(options: EngineOptions) -> Result<Self, EngineError> {
         let EngineOptions { loaded, config_file, data_dir, log } = options;
         let tls = options::server_tls(&loaded)?;
-        let specs = options::task_specs(&loaded)?;
+        let client_tls = options::client_tls(&loaded)?;
+        let specs = options::task_specs(&loaded, client_tls.as_ref())?;
         data_dir.remove(ADDRESSES_FILE)?;
         let token = data_dir.token()?;
         let config = loaded.config;
@@ -91,6 +93,7 @@ impl Engine {
             registry,
             authorizer,
             tls,
+            client_tls,
             trusted_proxies,
             servers: JoinSet::new(),
             shutdown: CancellationToken::new(),
@@ -204,8 +207,9 @@ impl Engine {
             Some(path) => LoadedConfig::read(path)?,
             None => LoadedConfig::embedded(),
         };
-        let specs = options::task_specs(&loaded)?;
+        let specs = options::task_specs(&loaded, self.client_tls.as_ref())?;
         options::server_tls(&loaded)?;
+        options::client_tls(&loaded)?;
         let mut reloaded = Reloaded::default();
         if let Some(tls) = &self.tls {
             let place = format!("{}: tls", loaded.origin());

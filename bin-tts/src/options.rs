@@ -11,7 +11,7 @@ use streamer_control::config::{
 use streamer_core::container::flv::Dialect;
 use streamer_core::hub::{AppOptions, DuplicatePublish, Overrun};
 use streamer_http::{AllowedOrigins, HttpOptions, HttpStats, ProxyHeader, TrustedProxies};
-use streamer_net::{AcceptOptions, AcceptStats, ServerTls};
+use streamer_net::{AcceptOptions, AcceptStats, ClientTls, ServerTls};
 use streamer_rtmp::{ClientOptions, RtmpOptions, RtmpUrl, TaskOptions};
 
 use crate::error::EngineError;
@@ -46,6 +46,17 @@ pub fn server_tls(loaded: &LoadedConfig) -> Result<Option<ServerTls>, EngineErro
     ServerTls::from_files(&loaded.resolve(&tls.certificate), &loaded.resolve(&tls.private_key))
         .map(Some)
         .map_err(|source| EngineError::Tls { place: format!("{}: tls", loaded.origin()), source })
+}
+
+/// Whom pulls and forwards over TLS trust, if that is configured; `None` for the system's own.
+///
+/// # Errors
+/// [`EngineError::Tls`] naming the field and the file.
+pub fn client_tls(loaded: &LoadedConfig) -> Result<Option<ClientTls>, EngineError> {
+    let Some(tls) = &loaded.config.client_tls else { return Ok(None) };
+    ClientTls::from_roots_file(&loaded.resolve(&tls.ca))
+        .map(Some)
+        .map_err(|source| EngineError::Tls { place: format!("{}: client_tls", loaded.origin()), source })
 }
 
 /// The options of an RTMP listener; with `tls` it speaks RTMPS.
@@ -113,11 +124,11 @@ fn accept_options(config: &EngineConfig) -> AcceptOptions {
     }
 }
 
-/// The pulls and forwards that are configured.
+/// The pulls and forwards that are configured; `tls` is whom they trust, `None` for the system's own.
 ///
 /// # Errors
 /// [`EngineError::Config`] for a URL that cannot be one of RTMP, with its line.
-pub fn task_specs(loaded: &LoadedConfig) -> Result<Vec<TaskSpec>, EngineError> {
+pub fn task_specs(loaded: &LoadedConfig, tls: Option<&ClientTls>) -> Result<Vec<TaskSpec>, EngineError> {
     let mut specs = Vec::new();
     for (index, pull) in loaded.config.pulls.iter().enumerate() {
         let at = FieldPath::field("pulls").index(index).key("urls");
@@ -128,14 +139,14 @@ pub fn task_specs(loaded: &LoadedConfig) -> Result<Vec<TaskSpec>, EngineError> {
         let mut urls = urls.into_iter();
         // Checked with the configuration: there is at least one.
         let Some(url) = urls.next() else { continue };
-        let client = client_options(pull.local_address, false);
+        let client = client_options(pull.local_address, false, tls);
         let options = TaskOptions { key: pull.key(), url, stand_ins: urls.collect(), client };
         specs.push(TaskSpec { entry: TaskEntry::Pull(pull.clone()), options });
     }
     for (index, forward) in loaded.config.forwards.iter().enumerate() {
         let at = FieldPath::field("forwards").index(index).key("url");
         let url = rtmp_url(loaded, at, &forward.url)?;
-        let client = client_options(forward.local_address, forward.ssl);
+        let client = client_options(forward.local_address, forward.ssl, tls);
         let options = TaskOptions { key: forward.key(), url, stand_ins: Vec::new(), client };
         specs.push(TaskSpec { entry: TaskEntry::Forward(forward.clone()), options });
     }
@@ -148,8 +159,8 @@ fn rtmp_url(loaded: &LoadedConfig, at: FieldPath, url: &StreamUrl) -> Result<Rtm
     })
 }
 
-fn client_options(local_address: Option<IpAddr>, force_tls: bool) -> ClientOptions {
-    ClientOptions { local_address, force_tls, ..ClientOptions::default() }
+fn client_options(local_address: Option<IpAddr>, force_tls: bool, tls: Option<&ClientTls>) -> ClientOptions {
+    ClientOptions { local_address, force_tls, tls: tls.cloned(), ..ClientOptions::default() }
 }
 
 /// Bounds of the API's own accept loop.

@@ -40,6 +40,7 @@ pub fn effective(old: &EngineConfig, new: &EngineConfig) -> (EngineConfig, Vec<&
     hold("listeners.https", old.listeners.https != new.listeners.https);
     hold("listeners.api", old.listeners.api != new.listeners.api);
     hold("tls", old.tls != new.tls);
+    hold("client_tls", old.client_tls != new.client_tls);
     hold("log.format", old.log.format != new.log.format);
     hold("limits", old.limits != new.limits);
     hold("rtmp", old.rtmp != new.rtmp);
@@ -48,6 +49,7 @@ pub fn effective(old: &EngineConfig, new: &EngineConfig) -> (EngineConfig, Vec<&
     hold("http.player_dialect", old.http.player_dialect != new.http.player_dialect);
     held.listeners = old.listeners.clone();
     held.tls.clone_from(&old.tls);
+    held.client_tls.clone_from(&old.client_tls);
     held.log.format = old.log.format;
     held.limits = old.limits.clone();
     held.rtmp = old.rtmp.clone();
@@ -93,7 +95,9 @@ pub(crate) fn app_changes<'a>(old: &'a [AppConfig], new: &'a [AppConfig]) -> App
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamer_control::config::{ListenerConfig, LogFormat, LogLevel, PlayerDialect, SourceType};
+    use streamer_control::config::{
+        ClientTlsConfig, ListenerConfig, LogFormat, LogLevel, PlayerDialect, SourceType,
+    };
 
     #[test]
     fn what_cannot_change_while_running_is_named_and_held() {
@@ -103,19 +107,27 @@ mod tests {
         assert_eq!(effective(&old, &new), (new.clone(), vec![]));
         new.listeners.rtmp = None;
         new.listeners.https = Some(ListenerConfig::everywhere(8443));
+        new.client_tls = Some(ClientTlsConfig { ca: "ca.pem".into() });
         new.log.format = LogFormat::Json;
         new.limits.max_connections = 1;
         new.rtmp.player_dialect = PlayerDialect::Enhanced;
         new.http.allowed_origins = Some(Vec::new());
         new.http.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
         let (held, waiting) = effective(&old, &new);
-        let expected =
-            ["listeners.rtmp", "listeners.https", "log.format", "limits", "rtmp", "http.allowed_origins"];
+        let expected = [
+            "listeners.rtmp",
+            "listeners.https",
+            "client_tls",
+            "log.format",
+            "limits",
+            "rtmp",
+            "http.allowed_origins",
+        ];
         assert_eq!(waiting, expected);
         assert_eq!(held.http.trusted_proxies, new.http.trusted_proxies);
         assert_eq!(held.http.allowed_origins, None);
         assert_eq!(held.listeners, old.listeners);
-        assert_eq!(held.log.level, LogLevel::Debug);
+        assert_eq!((held.log.level, &held.client_tls), (LogLevel::Debug, &None));
         assert_eq!(effective(&held, &new).1, waiting, "named again as long as it waits");
     }
 

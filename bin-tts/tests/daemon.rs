@@ -371,6 +371,40 @@ async fn pulls_and_forwards_run_change_and_stop() {
 }
 
 #[tokio::test]
+async fn a_forward_over_tls_trusts_the_configured_authority_and_no_other() {
+    let certificates = tempfile::tempdir().unwrap();
+    let make = |name: &str| {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let (certificate, key) = (
+            certificates.path().join(format!("{name}.pem")),
+            certificates.path().join(format!("{name}.key")),
+        );
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        (certificate, key)
+    };
+    let ((right, key), (wrong, _)) = (make("right"), make("wrong"));
+    let target = Running::start(json!({
+        "listeners": { "rtmps": { "bind": ["127.0.0.1"], "port": 0 } },
+        "tls": { "certificate": right, "private_key": key },
+    }))
+    .await;
+    let url = format!("rtmps://{}/live/copy", target.engine.addresses().rtmps[0]);
+    let start = async |ca: &std::path::Path| {
+        let forward = json!({ "name": "out", "app": "live", "stream": "test", "url": url });
+        let running = Running::start(json!({ "client_tls": { "ca": ca }, "forwards": [forward] })).await;
+        let encoder = running.publish("live/test", 5).await.unwrap();
+        (running, encoder)
+    };
+    let (distrusts, _encoder) = start(&wrong).await;
+    let body = distrusts.api_until("/v1/tasks", |body| body["list"][0]["last_error"].is_string()).await;
+    assert!(body["list"][0]["last_error"].as_str().unwrap().contains("certificate"), "{body}");
+    let (trusts, _encoder) = start(&right).await;
+    trusts.api_until("/v1/tasks", |body| body["list"][0]["state"] == "streaming").await;
+    target.api_until("/v1/streams/live/copy", |body| body["code"] == 200).await;
+}
+
+#[tokio::test]
 async fn shutdown_ends_everyone_in_time_and_takes_its_file_away() {
     let mut running = Running::start(json!({})).await;
     let file = running.folder.path().join("data").join(ADDRESSES_FILE);

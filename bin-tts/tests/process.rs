@@ -177,6 +177,14 @@ fn a_start_that_fails_says_one_sentence() {
     assert_eq!(code, 2);
     assert!(error.starts_with("tts: engine.json: tls: ") && error.contains("bad.pem"), "{error}");
 
+    // Found before anything is bound: the port is still taken.
+    let mut config = free_ports();
+    config["listeners"]["http"]["port"] = json!(port);
+    config["client_tls"] = json!({ "ca": "bad.pem" });
+    let (code, error) = refused(&config, "state");
+    assert_eq!(code, 2);
+    assert!(error.starts_with("tts: engine.json: client_tls: ") && error.contains("bad.pem"), "{error}");
+
     let (code, error) = refused(&free_ports(), "file/state");
     assert_eq!(code, 1);
     assert!(error.starts_with("tts: file/state: cannot be made: "), "{error}");

@@ -19,6 +19,8 @@ pub struct EngineConfig {
     pub listeners: Listeners,
     /// Certificate of the TLS listeners; needed when one of them is on.
     pub tls: Option<TlsConfig>,
+    /// Whom outgoing TLS connections trust; `null` for the root certificates of the system.
+    pub client_tls: Option<ClientTlsConfig>,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Bounds on what peers may use.
@@ -41,6 +43,7 @@ impl Default for EngineConfig {
         Self {
             listeners: Listeners::default(),
             tls: None,
+            client_tls: None,
             log: LogConfig::default(),
             limits: LimitsConfig::default(),
             rtmp: RtmpConfig::default(),
@@ -133,6 +136,14 @@ pub struct TlsConfig {
     pub certificate: PathBuf,
     /// The private key.
     pub private_key: PathBuf,
+}
+
+/// Whom outgoing TLS connections trust. Relative paths begin at the folder of the configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientTlsConfig {
+    /// PEM file of the root certificates; no others are trusted.
+    pub ca: PathBuf,
 }
 
 /// What is logged, and how.

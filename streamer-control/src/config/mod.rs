@@ -14,8 +14,9 @@ mod stream_url;
 pub use app::{AppConfig, AuthConfig, DuplicateConfig, SlowViewerConfig, SourceType};
 pub use check::{MAX_PULL_URLS, MAX_WAIT_MS};
 pub use engine::{
-    ApiConfig, EngineConfig, ForwardConfig, HttpConfig, LimitsConfig, ListenerConfig, Listeners, LogConfig,
-    LogFormat, LogLevel, PlayerDialect, ProxyHeaderConfig, PullConfig, RtmpConfig, TlsConfig,
+    ApiConfig, ClientTlsConfig, EngineConfig, ForwardConfig, HttpConfig, LimitsConfig, ListenerConfig,
+    Listeners, LogConfig, LogFormat, LogLevel, PlayerDialect, ProxyHeaderConfig, PullConfig, RtmpConfig,
+    TlsConfig,
 };
 pub use error::ConfigError;
 pub use load::{LoadedConfig, MAX_CONFIG_BYTES};
