@@ -61,7 +61,10 @@ pub use io::{
     MAX_STREAMS_PER_CONNECTION,
 };
 pub use ipnet::IpNet;
-pub use options::{Client, DEFAULT_HEADER_READ_TIMEOUT, DEFAULT_WRITE_STALL_TIMEOUT, Fallback, HttpOptions};
+pub use options::{
+    Client, DEFAULT_AUTHORIZE_TIMEOUT, DEFAULT_HEADER_READ_TIMEOUT, DEFAULT_WRITE_STALL_TIMEOUT, Fallback,
+    HttpOptions,
+};
 pub use proto::forwarded::ProxyHeader;
 pub use proto::origin::AllowedOrigins;
 pub use proxies::TrustedProxies;

@@ -22,6 +22,8 @@ pub const DEFAULT_HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer may take nothing of what is written to it: longer than a mobile hand-over, shorter than
 /// TCP itself takes to give up (minutes).
 pub const DEFAULT_WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest time for the decision of an authorizer: a viewer would not wait longer either.
+pub const DEFAULT_AUTHORIZE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client as it is known to be: behind trusted proxies, the one they name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub struct HttpOptions {
     pub header_read_timeout: Duration,
     /// How long a peer may take nothing of what is written to it before it is cut.
     pub write_stall_timeout: Duration,
+    /// How long the authorizer may take; then the viewer is refused.
+    pub authorize_timeout: Duration,
     /// The dialect of FLV for viewers that do not ask for one by `?enhanced=1` or `?enhanced=0`.
     pub dialect: Dialect,
     /// Who serves the paths that this crate does not know; without one they are 404.
@@ -80,6 +84,7 @@ impl Default for HttpOptions {
             allowed_origins: AllowedOrigins::default(),
             header_read_timeout: DEFAULT_HEADER_READ_TIMEOUT,
             write_stall_timeout: DEFAULT_WRITE_STALL_TIMEOUT,
+            authorize_timeout: DEFAULT_AUTHORIZE_TIMEOUT,
             dialect: Dialect::Enhanced,
             fallback: None,
             stats: Arc::default(),
@@ -99,6 +104,7 @@ impl fmt::Debug for HttpOptions {
             .field("allowed_origins", &self.allowed_origins)
             .field("header_read_timeout", &self.header_read_timeout)
             .field("write_stall_timeout", &self.write_stall_timeout)
+            .field("authorize_timeout", &self.authorize_timeout)
             .field("dialect", &self.dialect)
             .field("fallback", &self.fallback.is_some())
             .finish_non_exhaustive()

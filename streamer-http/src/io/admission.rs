@@ -1,12 +1,13 @@
 //! Letting a viewer in: the authorizer's word, the wait for the stream, the subscription.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::{StatusCode, header};
 use hyper::Request;
 use streamer_core::container::flv::{Dialect, FlvMuxer, MuxOptions};
 use streamer_core::hub::{Broadcast, FormKey, SubscribeError, SubscribeOptions, ViewerInfo};
-use streamer_core::{AccessRequest, Action, Gateway, MediaKind, Registry, StreamKey};
+use streamer_core::{AccessRequest, Action, Denied, DeniedKind, Gateway, MediaKind, Registry, StreamKey};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -22,13 +23,14 @@ pub(crate) const WS_FLV: &str = "ws-flv";
 /// The protocol of the forms: HTTP-FLV and WebSocket-FLV share them.
 const FORM_PROTOCOL: &str = "flv";
 
-/// Asks whether `client` may play `key`.
+/// Asks whether `client` may play `key`; no answer within `limit` is a refusal.
 pub(crate) async fn authorize<B>(
     gateway: &Gateway,
     request: &Request<B>,
     key: &StreamKey,
     protocol: &'static str,
     client: Client,
+    limit: Duration,
 ) -> Result<(), Refusal> {
     let access = AccessRequest {
         action: Action::Play,
@@ -39,7 +41,9 @@ pub(crate) async fn authorize<B>(
         page_url: request.headers().get(header::REFERER).and_then(|referer| referer.to_str().ok()),
         encrypted: client.encrypted,
     };
-    gateway.authorizer.authorize(&access).await.map_err(Refusal::from)
+    let decided = timeout(limit, gateway.authorizer.authorize(&access)).await;
+    let late = |_| Denied::new(DeniedKind::Unavailable, "The decision who may watch took too long.");
+    decided.map_err(late).flatten().map_err(Refusal::from)
 }
 
 /// The broadcast of what is asked for, waited for as long as its application says and the server runs.

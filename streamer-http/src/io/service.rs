@@ -127,7 +127,7 @@ async fn open(
         return Err(Refusal::new(StatusCode::FORBIDDEN, "Pages of this origin are not allowed to play."));
     }
     let protocol = if upgrade.is_some() { WS_FLV } else { HTTP_FLV };
-    authorize(&port.gateway, &request, &flv.key, protocol, client).await?;
+    authorize(&port.gateway, &request, &flv.key, protocol, client, port.options.authorize_timeout).await?;
     // What the client sent is not needed while the stream is waited for.
     drop(request);
     let broadcast = find(&port.gateway.registry, flv, &port.shutdown).await?;

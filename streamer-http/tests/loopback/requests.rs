@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper::body::Incoming;
@@ -40,6 +41,26 @@ impl Authorizer for Guard {
         });
         self.denied.clone().map_or(Ok(()), Err)
     }
+}
+
+/// Never decides.
+struct Undecided;
+
+#[async_trait]
+impl Authorizer for Undecided {
+    async fn authorize(&self, _request: &AccessRequest<'_>) -> Result<(), Denied> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_decision_that_does_not_come_is_a_refusal() {
+    let gateway = Gateway::guarded(Registry::default(), Arc::new(Undecided));
+    let options = HttpOptions { authorize_timeout: Duration::from_millis(10), ..HttpOptions::default() };
+    let server = start_with(options, gateway).await;
+    let mut response = get(server.address, PLAY).await;
+    assert_eq!(response.status, 503);
+    assert!(response.text().await.contains("took too long"));
 }
 
 #[tokio::test]
