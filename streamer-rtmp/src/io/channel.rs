@@ -156,6 +156,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Session> Channel<S, P> {
                 self.feed_again = false;
                 let consumed = self.session.handle_input(&self.leftover).map_err(Into::into)?;
                 self.leftover.advance(consumed);
+                if self.leftover.is_empty() {
+                    // Gives the memory back: most connections never need it again.
+                    self.leftover = BytesMut::new();
+                }
                 if let Some(event) = self.session.poll_event() {
                     self.feed_again = true;
                     return Poll::Ready(Ok(Some(event)));
@@ -166,7 +170,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Session> Channel<S, P> {
                 if !self.leftover.is_empty() {
                     return Poll::Pending;
                 }
-                self.leftover = BytesMut::new();
             }
             if ready!(self.poll_read(cx))? == 0 {
                 return Poll::Ready(Ok(None));

@@ -19,9 +19,9 @@ impl Outbox {
         self.bytes.len()
     }
 
-    /// Takes what waits.
+    /// Takes what waits, and keeps no room for more: a session that is done talking costs no buffer.
     pub(super) fn take(&mut self) -> Option<Bytes> {
-        (!self.bytes.is_empty()).then(|| self.bytes.split().freeze())
+        (!self.bytes.is_empty()).then(|| std::mem::take(&mut self.bytes).freeze())
     }
 
     /// The chunk size announced.
