@@ -14,12 +14,16 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use streamer_core::hub::{AppOptions, CloseReason, DuplicatePublish, EventKind, Heard, RingLimits};
 use streamer_core::task::{TaskState, TaskStatus};
 use streamer_core::{AccessRequest, Action, Authorizer, Denied, DeniedKind, Gateway, Registry, StreamKey};
 use streamer_net::{ClientTls, ServerTls};
+use streamer_rtmp::proto::chunk::{MessageHeader, MessageKind, write_message};
 use streamer_rtmp::proto::client::{ClientEvent, ClientOptions as SessionOptions, ClientSession, Purpose};
-use streamer_rtmp::proto::command::PublishKind;
+use streamer_rtmp::proto::command::{Command, PublishKind};
+use streamer_rtmp::proto::media::{MediaMessage, MediaMessageKind};
+use streamer_rtmp::proto::message::COMMAND_CHUNK_STREAM;
 use streamer_rtmp::proto::server::{ServerEvent, ServerOptions, ServerSession};
 use streamer_rtmp::{
     ClientOptions, ClientTimeouts, Request, RtmpError, RtmpForward, RtmpOptions, RtmpPull, TaskOptions,
@@ -538,6 +542,85 @@ async fn a_stalled_viewer_can_be_kicked() {
         },
     )
     .await;
+}
+
+/// A player spoken for by hand, to say what our own pulls never say.
+struct HandPlayer {
+    stream: TcpStream,
+    session: ClientSession,
+    message_stream: u32,
+}
+
+impl HandPlayer {
+    async fn start(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let options = SessionOptions::new(&server.url("live/test"), Purpose::Play { buffer_ms: 100 });
+        let session = ClientSession::new(options, [7; 32]);
+        let mut player = Self { stream, session, message_stream: 0 };
+        loop {
+            if let ClientEvent::Ready { message_stream } = player.event().await {
+                player.message_stream = message_stream;
+                return player;
+            }
+        }
+    }
+
+    async fn event(&mut self) -> ClientEvent {
+        loop {
+            while let Some(bytes) = self.session.poll_output() {
+                self.stream.write_all(&bytes).await.unwrap();
+            }
+            if let Some(event) = self.session.poll_event() {
+                return event;
+            }
+            let mut buffer = vec![0; 64 << 10];
+            let read = soon(self.stream.read(&mut buffer)).await.unwrap();
+            assert!(read > 0, "the server closed");
+            let mut rest = &buffer[..read];
+            while !rest.is_empty() {
+                rest = &rest[self.session.handle_input(rest).unwrap()..];
+            }
+        }
+    }
+
+    async fn media(&mut self) -> MediaMessage {
+        loop {
+            if let ClientEvent::Media(message) = self.event().await {
+                return message;
+            }
+        }
+    }
+
+    async fn say(&mut self, command: Command) {
+        let header = MessageHeader {
+            chunk_stream: COMMAND_CHUNK_STREAM,
+            message_stream: self.message_stream,
+            kind: MessageKind::CommandAmf0,
+            timestamp_ms: 0,
+        };
+        let mut bytes = BytesMut::new();
+        write_message(&header, &command.encode(), self.session.chunk_size(), &mut bytes).unwrap();
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_player_may_refuse_pictures() {
+    let server =
+        Server::open(Registry::new(AppOptions { write_window: Duration::ZERO, ..AppOptions::default() }));
+    let mut encoder = Encoder::start(&server, "live/test").await;
+    encoder.send(3).await.unwrap();
+    let mut player = HandPlayer::start(&server).await;
+    while player.media().await.kind != MediaMessageKind::Video {}
+    player.say(Command::ReceiveVideo { receive: false }).await;
+    // The form without pictures begins with metadata of its own.
+    while player.media().await.kind != MediaMessageKind::Data {
+        encoder.send(1).await.unwrap();
+    }
+    encoder.send(20).await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(player.media().await.kind, MediaMessageKind::Audio);
+    }
 }
 
 /// Never decides.
