@@ -5,6 +5,10 @@ use std::fmt;
 use crate::codec::{Codec, MediaKind};
 use crate::time::Timescale;
 
+/// Most tracks of one stream. Each keeps a configuration record of up to 32 KiB; encoders send fewer than
+/// ten.
+pub const MAX_TRACKS: usize = 32;
+
 /// Names a track within its stream. Chosen by the source; stable for as long as the stream lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TrackId(u16);

@@ -12,11 +12,11 @@ use super::event::EventKind;
 use super::item::MediaItem;
 use super::ring::Phase;
 use super::stats::Jitter;
-use super::timeline::{MAX_TRACKS, Repair, Timeline};
+use super::timeline::{Repair, Timeline};
 use super::wake::Signal;
 use crate::codec::MediaKind;
 use crate::frame::{Frame, Media};
-use crate::track::{TrackId, Tracks};
+use crate::track::{MAX_TRACKS, TrackId, Tracks};
 
 /// Who publishes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

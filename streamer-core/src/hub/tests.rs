@@ -14,7 +14,7 @@ use crate::frame::{Frame, Media};
 use crate::key::StreamKey;
 use crate::mux::Muxer;
 use crate::time::{Timescale, Timestamp};
-use crate::track::{Track, TrackId, Tracks};
+use crate::track::{MAX_TRACKS, Track, TrackId, Tracks};
 
 const VIDEO: TrackId = TrackId::video(0);
 const AUDIO: TrackId = TrackId::audio(0);
@@ -102,9 +102,9 @@ fn tracks_past_the_limit_are_left_out() {
     let codec = Codec::G711(G711Config { law: G711Law::A, sample_rate_hz: 8_000, channels: 1 });
     let track =
         |index| Track { id: TrackId::audio(index), timescale: Timescale::MILLIS, codec: codec.clone() };
-    let list: Vec<Track> = (0..=u8::try_from(timeline::MAX_TRACKS).unwrap()).map(track).collect();
+    let list: Vec<Track> = (0..=u8::try_from(MAX_TRACKS).unwrap()).map(track).collect();
     publisher.push(Media::Tracks(Arc::new(Tracks { list, metadata: Vec::new() })));
-    assert_eq!(publisher.broadcast().tracks().list.len(), timeline::MAX_TRACKS);
+    assert_eq!(publisher.broadcast().tracks().list.len(), MAX_TRACKS);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::frame::Frame;
 use crate::time::{Timescale, Timestamp};
-use crate::track::TrackId;
+use crate::track::{MAX_TRACKS, TrackId};
 
 /// Largest distance of a frame from the newest one that is taken for real: longer than encoders
 /// interleave their tracks and than a stalled uplink pauses, shorter than any splice worth keeping.
@@ -27,8 +27,6 @@ pub const MAX_TIMELINE_STEP: Duration = Duration::from_secs(10);
 pub const MAX_BACKWARD_STEP: Duration = Duration::from_millis(500);
 /// Distance given to the first frame after a jump: one picture at 25 per second.
 pub const RESUME_STEP: Duration = Duration::from_millis(40);
-/// Most tracks a timeline follows; frames of further tracks are refused by the publisher.
-pub const MAX_TRACKS: usize = 32;
 
 const MAX_STEP_MS: i64 = MAX_TIMELINE_STEP.as_millis() as i64;
 const MAX_BACKWARD_MS: i64 = MAX_BACKWARD_STEP.as_millis() as i64;

@@ -15,11 +15,7 @@ use super::tag::{
 use crate::codec::{Codec, DataFormat};
 use crate::frame::{Frame, Media};
 use crate::time::{Timescale, Timestamp};
-use crate::track::{Metadata, Track, TrackId, Tracks};
-
-/// Most tracks of one stream. Each keeps a configuration record of up to 32 KiB; encoders send fewer
-/// than ten.
-pub const MAX_TRACKS: usize = 32;
+use crate::track::{MAX_TRACKS, Metadata, Track, TrackId, Tracks};
 
 const TOO_MANY_TRACKS: FlvError = FlvError::TooMany { what: "tracks in a stream", max: MAX_TRACKS };
 

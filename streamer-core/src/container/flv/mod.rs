@@ -21,7 +21,7 @@ mod on_metadata;
 pub mod tag;
 
 pub use amf::{amf0, amf3};
-pub use demux::{Dropped, MAX_TRACKS, MessageDemuxer};
+pub use demux::{Dropped, MessageDemuxer};
 pub use error::FlvError;
 pub use file::{FLV_HEADER_BYTES, flv_header};
 pub use file_demux::{FlvFileDemuxer, MAX_TAG_BYTES};
