@@ -2,6 +2,7 @@
 
 pub mod forwarded;
 pub mod framing;
+pub mod hls;
 pub mod origin;
 pub mod refusal;
 pub mod route;

@@ -1,0 +1,98 @@
+//! Media segments and partial segments: what is known of one, and its bytes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// An initialization section (RFC 8216, 4.3.2.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// Counts the sections of a run from 0: part of its name.
+    pub number: u32,
+    /// The section.
+    pub body: Bytes,
+}
+
+/// A partial segment (second edition, 4.4.4.9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Duration of its media.
+    pub duration: Duration,
+    /// Whether it begins with a random access point.
+    pub independent: bool,
+    /// Its bytes.
+    pub body: Bytes,
+}
+
+/// A span of the timeline that means something, made from an SCTE-35 message (RFC 8216, 4.3.2.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DateRange {
+    /// Unique within the playlist.
+    pub id: String,
+    /// When it begins, in Unix milliseconds.
+    pub start_unix_ms: i64,
+    /// How long it lasts, or shall last, where the message says.
+    pub planned_duration: Option<Duration>,
+    /// The message, which begins (`SCTE35-OUT`), ends (`SCTE35-IN`) or just marks (`SCTE35-CMD`).
+    pub scte35: Bytes,
+    /// Which of the three.
+    pub kind: DateRangeKind,
+}
+
+/// Which attribute carries the message of a [`DateRange`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateRangeKind {
+    /// `SCTE35-CMD`.
+    Command,
+    /// `SCTE35-OUT`.
+    Out,
+    /// `SCTE35-IN`.
+    In,
+}
+
+/// Where the bytes of a segment are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SegmentBody {
+    /// In memory, in pieces; of a segment with parts these are the bodies of the parts.
+    Memory(Vec<Bytes>),
+    /// In the store of segments.
+    Stored,
+    /// Nowhere: its media are missing (`EXT-X-GAP`).
+    Missing,
+}
+
+/// A complete media segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Media sequence number.
+    pub msn: u64,
+    /// Duration of its media.
+    pub duration: Duration,
+    /// Wall clock at its first sample, in Unix milliseconds (`EXT-X-PROGRAM-DATE-TIME`).
+    pub start_unix_ms: i64,
+    /// Whether `EXT-X-DISCONTINUITY` stands before it.
+    pub discontinuity: bool,
+    /// Discontinuities of the run up to and including the one before it.
+    pub discontinuity_sequence: u64,
+    /// Whether it begins with a random access point.
+    pub independent: bool,
+    /// The initialization section it needs; `None` in a transport stream.
+    pub map: Option<Arc<Map>>,
+    /// Its parts, for as long as they are to be listed; empty where none are made.
+    pub parts: Vec<Part>,
+    /// Date ranges that begin in it.
+    pub date_ranges: Vec<DateRange>,
+    /// Length of its body.
+    pub len_bytes: u64,
+    /// Its bytes.
+    pub body: SegmentBody,
+}
+
+impl Segment {
+    /// Wall clock at its end, in Unix milliseconds.
+    #[must_use]
+    pub fn end_unix_ms(&self) -> i64 {
+        self.start_unix_ms.saturating_add(i64::try_from(self.duration.as_millis()).unwrap_or(i64::MAX))
+    }
+}

@@ -1,0 +1,91 @@
+//! The window of a rendition: the segments that are held, and the one that is being made.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::name::RunId;
+use super::segment::{DateRange, Map, Part, Segment};
+
+/// The segment that is being made; it has at least one part where parts are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSegment {
+    /// Media sequence number it will have.
+    pub msn: u64,
+    /// Wall clock at its first sample, in Unix milliseconds.
+    pub start_unix_ms: i64,
+    /// Whether `EXT-X-DISCONTINUITY` stands before it.
+    pub discontinuity: bool,
+    /// The initialization section it needs.
+    pub map: Option<Arc<Map>>,
+    /// Its parts so far.
+    pub parts: Vec<Part>,
+    /// Date ranges that begin in it.
+    pub date_ranges: Vec<DateRange>,
+}
+
+/// The state of one rendition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Part of the names of its files.
+    pub run: RunId,
+    /// `EXT-X-TARGETDURATION` in seconds; constant from the first segment on, `None` before it.
+    pub target_duration_s: Option<u32>,
+    /// `PART-TARGET`; constant, `None` where no parts are made.
+    pub part_target: Option<Duration>,
+    /// Media sequence number of the first segment of the run.
+    pub first_msn: u64,
+    /// Complete segments, oldest first, with consecutive media sequence numbers: those that are listed, those
+    /// that fell out of the list and stay fetchable, and those that time-shift reaches.
+    pub segments: VecDeque<Arc<Segment>>,
+    /// The segment being made, once its first part is there.
+    pub open: Option<OpenSegment>,
+    /// No media will follow: `EXT-X-ENDLIST`.
+    pub ended: bool,
+}
+
+impl Window {
+    /// A window without segments whose first one will be `first_msn`.
+    #[must_use]
+    pub const fn new(run: RunId, first_msn: u64, part_target: Option<Duration>) -> Self {
+        Self {
+            run,
+            target_duration_s: None,
+            part_target,
+            first_msn,
+            segments: VecDeque::new(),
+            open: None,
+            ended: false,
+        }
+    }
+
+    /// Media sequence number that the next complete segment will have.
+    #[must_use]
+    pub fn next_msn(&self) -> u64 {
+        self.segments.back().map_or(self.first_msn, |last| last.msn + 1)
+    }
+
+    /// The segment with this media sequence number, if it is held.
+    #[must_use]
+    pub fn segment(&self, msn: u64) -> Option<&Arc<Segment>> {
+        let oldest = self.segments.front()?.msn;
+        self.segments.get(usize::try_from(msn.checked_sub(oldest)?).ok()?)
+    }
+
+    /// Whether part `part` of segment `msn`, or with `None` the whole segment, is there or was
+    /// (second edition, 6.2.5.2: the condition of a blocking reload). A part number past the last part of a
+    /// complete segment means the first part of the one after it.
+    #[must_use]
+    pub fn has(&self, msn: u64, part: Option<u32>) -> bool {
+        let next = self.next_msn();
+        if msn < next {
+            let Some(part) = part.filter(|_| msn + 1 == next) else { return true };
+            let made = self.segment(msn).map_or(0, |segment| segment.parts.len());
+            return (part as usize) < made || self.open.as_ref().is_some_and(|open| !open.parts.is_empty());
+        }
+        match (&self.open, part) {
+            (Some(open), Some(part)) => msn == open.msn && (part as usize) < open.parts.len(),
+            _ => false,
+        }
+    }
+}
