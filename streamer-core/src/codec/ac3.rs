@@ -24,7 +24,20 @@ pub struct Ac3Config {
     pub channels: u8,
     /// PCM samples per frame: 1536, or 256 times the blocks of an E-AC-3 frame.
     pub frame_samples: u16,
+    /// `bsid`: 8 and less for AC-3, 9 and 10 for AC-3 at half and a quarter of the frequency, 16 for E-AC-3.
+    pub bsid: u8,
+    /// `bsmod`, the kind of service: 0 for the main one. E-AC-3 tells it too deep in the frame; 0 there.
+    pub bsmod: u8,
+    /// `acmod`, the layout of the full-range channels.
+    pub acmod: u8,
+    /// `lfeon`: whether there is a low-frequency channel.
+    pub lfe: bool,
+    /// Half of `frmsizecod`, which numbers the bit rates (ETSI TS 102 366 table 4.13); 0 for E-AC-3.
+    pub bit_rate_code: u8,
 }
+
+/// `data_rate` of the E-AC-3 box in kbit/s: the most that the format allows, as told for variable rates.
+const MAX_DATA_RATE_KBPS: u16 = 6_144;
 
 impl Ac3Config {
     /// Reads the AC-3 header that `frame` begins with (4.3.1, 4.3.2).
@@ -44,7 +57,8 @@ impl Ac3Config {
         if size_code > 37 {
             return Err(reader.field("frmsizecod", size_code.into()));
         }
-        reader.skip(5 + 3)?; // bsid, bsmod
+        reader.skip(5)?; // bsid
+        let bsmod = reader.small(3)?;
         let mode = reader.small(3)?;
         if mode & 1 != 0 && mode != 1 {
             reader.skip(2)?; // cmixlev
@@ -55,8 +69,17 @@ impl Ac3Config {
         if mode == 2 {
             reader.skip(2)?; // dsurmod
         }
-        let channels = channels_of(&mut reader, mode)?;
-        Ok(Self { sample_rate_hz, channels, frame_samples: 6 * BLOCK_SAMPLES })
+        let lfe = reader.flag()?;
+        Ok(Self {
+            sample_rate_hz,
+            channels: channels_of(mode, lfe),
+            frame_samples: 6 * BLOCK_SAMPLES,
+            bsid,
+            bsmod,
+            acmod: mode,
+            lfe,
+            bit_rate_code: size_code >> 1,
+        })
     }
 
     /// Reads the E-AC-3 header that `frame` begins with (E.1.2.1, E.1.2.2): that of independent substream 0, so
@@ -87,8 +110,90 @@ impl Ac3Config {
             (rate, blocks.unwrap_or(6))
         };
         let mode = reader.small(3)?;
-        let channels = channels_of(&mut reader, mode)?;
-        Ok(Self { sample_rate_hz, channels, frame_samples: blocks * BLOCK_SAMPLES })
+        let lfe = reader.flag()?;
+        let channels = channels_of(mode, lfe);
+        let frame_samples = blocks * BLOCK_SAMPLES;
+        let (bsmod, bit_rate_code) = (0, 0);
+        Ok(Self { sample_rate_hz, channels, frame_samples, bsid, bsmod, acmod: mode, lfe, bit_rate_code })
+    }
+
+    /// The body of an `AC3SpecificBox`, `dac3` (F.4).
+    #[must_use]
+    pub fn dac3(&self) -> [u8; 3] {
+        let fields = u32::from(self.rate_code()) << 22
+            | u32::from(self.bsid) << 17
+            | u32::from(self.bsmod) << 14
+            | u32::from(self.acmod) << 11
+            | u32::from(self.lfe) << 10
+            | u32::from(self.bit_rate_code) << 5;
+        let [_, bytes @ ..] = fields.to_be_bytes();
+        bytes
+    }
+
+    /// The body of an `EC3SpecificBox`, `dec3`, of one independent substream without dependent ones (F.6).
+    #[must_use]
+    pub fn dec3(&self) -> [u8; 5] {
+        // num_ind_sub, which counts from 0, is 0.
+        let [high, low] = (MAX_DATA_RATE_KBPS << 3).to_be_bytes();
+        let fields = u32::from(self.rate_code()) << 22
+            | u32::from(self.bsid) << 17
+            | u32::from(self.bsmod) << 12
+            | u32::from(self.acmod) << 9
+            | u32::from(self.lfe) << 8;
+        let [_, substream @ ..] = fields.to_be_bytes();
+        let [first, second, third] = substream;
+        [high, low, first, second, third]
+    }
+
+    /// Reads the body of a `dac3` box.
+    ///
+    /// # Errors
+    /// When it ends early or a field is reserved.
+    pub fn from_dac3(body: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = BitReader::new("dac3", body);
+        let rate = sample_rate(&mut reader)?;
+        let bsid = reader.small(5)?;
+        let bsmod = reader.small(3)?;
+        let acmod = reader.small(3)?;
+        let lfe = reader.flag()?;
+        let bit_rate_code = reader.small(5)?;
+        if bsid > 10 {
+            return Err(reader.field("bsid", bsid.into()));
+        }
+        Ok(Self {
+            sample_rate_hz: rate >> bsid.saturating_sub(8),
+            channels: channels_of(acmod, lfe),
+            frame_samples: 6 * BLOCK_SAMPLES,
+            bsid,
+            bsmod,
+            acmod,
+            lfe,
+            bit_rate_code,
+        })
+    }
+
+    /// Reads the first independent substream of the body of a `dec3` box, of frames of six blocks.
+    ///
+    /// # Errors
+    /// When it ends early or a field is reserved.
+    pub fn from_dec3(body: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = BitReader::new("dec3", body);
+        reader.skip(13 + 3)?; // data_rate, num_ind_sub
+        let sample_rate_hz = sample_rate(&mut reader)?;
+        let bsid = reader.small(5)?;
+        reader.skip(1 + 1)?; // reserved, asvc
+        let bsmod = reader.small(3)?;
+        let acmod = reader.small(3)?;
+        let lfe = reader.flag()?;
+        let channels = channels_of(acmod, lfe);
+        let (frame_samples, bit_rate_code) = (6 * BLOCK_SAMPLES, 0);
+        Ok(Self { sample_rate_hz, channels, frame_samples, bsid, bsmod, acmod, lfe, bit_rate_code })
+    }
+
+    /// `fscod`; for a halved or quartered frequency that of the whole one.
+    fn rate_code(&self) -> u8 {
+        let whole = |rate: &u32| (0..3).any(|shift| rate >> shift == self.sample_rate_hz);
+        SAMPLE_RATES_HZ.iter().position(whole).map_or(0, |code| (code & 3) as u8)
     }
 }
 
@@ -109,10 +214,9 @@ fn sample_rate(reader: &mut BitReader<'_>) -> Result<u32, CodecError> {
     rate.ok_or_else(|| reader.field("fscod", code.into()))
 }
 
-/// Channels of an `acmod`, and the `lfeon` behind it.
-fn channels_of(reader: &mut BitReader<'_>, mode: u8) -> Result<u8, CodecError> {
-    let full_range = CHANNELS.get(usize::from(mode)).copied().unwrap_or_default();
-    Ok(full_range + u8::from(reader.flag()?))
+/// Channels of an `acmod`, and the low-frequency one.
+fn channels_of(mode: u8, lfe: bool) -> u8 {
+    CHANNELS.get(usize::from(mode)).copied().unwrap_or_default() + u8::from(lfe)
 }
 
 #[cfg(test)]
@@ -125,32 +229,64 @@ mod tests {
 
     #[test]
     fn frames_of_ffmpeg() {
-        let config = |sample_rate_hz, channels| Ac3Config { sample_rate_hz, channels, frame_samples: 1536 };
-        assert_eq!(Ac3Config::parse(&frame("ac3-48000-51", 0)), Ok(config(48_000, 6)));
-        assert_eq!(Ac3Config::parse(&frame("ac3-44100-mono", 0)), Ok(config(44_100, 1)));
+        let surround = config(48_000, 6, 8, 7, true, 15);
+        assert_eq!(Ac3Config::parse(&frame("ac3-48000-51", 0)), Ok(surround.clone()));
+        assert_eq!(Ac3Config::parse(&frame("ac3-44100-mono", 0)), Ok(config(44_100, 1, 8, 1, false, 6)));
         let enhanced = frame("eac3-48000-51", 0);
-        assert_eq!(Ac3Config::parse_enhanced(&enhanced), Ok(config(48_000, 6)));
+        assert_eq!(Ac3Config::parse_enhanced(&enhanced), Ok(config(48_000, 6, 16, 7, true, 0)));
         assert!(matches!(
             Ac3Config::parse(&enhanced),
             Err(CodecError::Field { field: "bsid", value: 16, .. })
         ));
         // AC-3 syntax within an E-AC-3 stream.
-        assert_eq!(Ac3Config::parse_enhanced(&frame("ac3-48000-51", 0)), Ok(config(48_000, 6)));
+        assert_eq!(Ac3Config::parse_enhanced(&frame("ac3-48000-51", 0)), Ok(surround));
+    }
+
+    fn config(
+        sample_rate_hz: u32,
+        channels: u8,
+        bsid: u8,
+        acmod: u8,
+        lfe: bool,
+        bit_rate_code: u8,
+    ) -> Ac3Config {
+        let (frame_samples, bsmod) = (1536, 0);
+        Ac3Config { sample_rate_hz, channels, frame_samples, bsid, bsmod, acmod, lfe, bit_rate_code }
+    }
+
+    #[test]
+    fn boxes_as_ffmpeg_writes_them() {
+        let surround = config(48_000, 6, 8, 7, true, 15);
+        assert_eq!(surround.dac3(), [0x10, 0x3d, 0xe0]);
+        let mono = config(44_100, 1, 8, 1, false, 6);
+        assert_eq!(mono.dac3(), [0x50, 0x08, 0xc0]);
+        for config in [surround, mono, config(24_000, 2, 9, 2, false, 4)] {
+            assert_eq!(Ac3Config::from_dac3(&config.dac3()), Ok(config));
+        }
+        let enhanced = config(48_000, 6, 16, 7, true, 0);
+        // But for the data rate, which one frame does not tell.
+        let [_, _, substream @ ..] = enhanced.dec3();
+        assert_eq!(substream, [0x20, 0x0f, 0x00]);
+        assert_eq!(Ac3Config::from_dec3(&enhanced.dec3()), Ok(enhanced));
+        assert!(Ac3Config::from_dac3(&[0xd0, 0x3d, 0xe0]).is_err(), "fscod 3");
+        assert!(Ac3Config::from_dac3(&[0x16, 0x3d, 0xe0]).is_err(), "bsid 11");
+        assert!(Ac3Config::from_dec3(&[0, 0, 0x20, 0x0f]).is_ok());
+        assert!(Ac3Config::from_dec3(&[0, 0, 0x20]).is_err());
     }
 
     #[test]
     fn headers_by_hand() {
         // E-AC-3, fscod 3, fscod2 1: 22.05 kHz, six blocks, stereo, no low-frequency channel, bsid 16.
         let half_rate = [0x0b, 0x77, 0x00, 0xff, 0b1101_010_0, 0x80];
-        let expected = Ac3Config { sample_rate_hz: 22_050, channels: 2, frame_samples: 1536 };
+        let expected = config(22_050, 2, 16, 2, false, 0);
         assert_eq!(Ac3Config::parse_enhanced(&half_rate), Ok(expected));
         // E-AC-3 of two blocks, 3/2 and low-frequency channel.
         let two_blocks = [0x0b, 0x77, 0x00, 0xff, 0b0001_111_1, 0x80];
-        let expected = Ac3Config { sample_rate_hz: 48_000, channels: 6, frame_samples: 512 };
+        let expected = Ac3Config { frame_samples: 512, ..config(48_000, 6, 16, 7, true, 0) };
         assert_eq!(Ac3Config::parse_enhanced(&two_blocks), Ok(expected));
         // AC-3, bsid 9: half of 48 kHz; 2/0 with its dsurmod, low-frequency channel.
         let half_rate = [0x0b, 0x77, 0, 0, 0, 9 << 3, 0b010_00_1_00];
-        let expected = Ac3Config { sample_rate_hz: 24_000, channels: 3, frame_samples: 1536 };
+        let expected = config(24_000, 3, 9, 2, true, 0);
         assert_eq!(Ac3Config::parse(&half_rate), Ok(expected));
         for (header, field) in [
             ([0x0b, 0x78, 0, 0, 0, 0x40, 0x40], "syncword"),

@@ -25,7 +25,7 @@ mod error;
 pub mod flac;
 mod g711;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 pub mod h264;
 pub mod h265;
 pub mod mp3;

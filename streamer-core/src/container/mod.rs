@@ -1,3 +1,4 @@
 //! Containers: byte forms of whole streams, free of sockets and clocks.
 
 pub mod flv;
+pub mod fmp4;

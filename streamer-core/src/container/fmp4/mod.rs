@@ -1,0 +1,33 @@
+//! Fragmented MP4: init segments and fragments as ISO/IEC 14496-12 and CMAF (ISO/IEC 23000-19) have them.
+//!
+//! | what | box | where |
+//! |---|---|---|
+//! | init segment | `ftyp`, `moov` with `mvex`, `edts` | [`init_segment`] |
+//! | sample entries | see the module's table | `sample_entry` |
+//! | fragment | `styp`, `prft`, `emsg`, `moof`, `mdat` | [`write_fragment`] |
+//! | continuous stream | all of these | [`Fmp4Muxer`] |
+//! | Common Encryption `cbcs` | `sinf`, `senc`, `saiz`, `saio` | [`Protection`], [`SampleProtection`] |
+//!
+//! Payloads pass as they are: the canonical form of every [`Codec`](crate::codec::Codec) is MP4's own.
+
+mod boxes;
+mod error;
+mod event;
+mod fragment;
+mod init;
+mod mux;
+mod protection;
+mod sample_entry;
+#[cfg(test)]
+mod testing;
+
+pub use error::Fmp4Error;
+pub use event::{EventMessage, SCHEME_ID3, SCHEME_SCTE35};
+pub use fragment::{
+    Fragment, MAX_FRAGMENT_BYTES, MAX_SAMPLES_PER_RUN, ProducerReferenceTime, Sample, TrackRun,
+    write_fragment,
+};
+pub use init::{InitTrack, init_segment};
+pub use mux::{Fmp4MuxOptions, Fmp4Muxer, MAX_FRAGMENT_DURATION, MAX_PENDING_BYTES};
+pub use protection::{KEY_BYTES, MAX_SUBSAMPLES, Protection, SampleProtection, Subsample};
+pub use sample_entry::carries;
