@@ -1,31 +1,41 @@
-// Plays an HTTP-FLV or WebSocket-FLV URL in headless Chromium with mpegts.js and tells what became of it, as JSON.
+// Plays a URL in headless Chromium with a player library and tells what became of it, as JSON.
 //
-//   node play.mjs URL TOOLS_FOLDER CHROMIUM
+//   node play.mjs PLAYER URL SECONDS TOOLS_FOLDER CHROMIUM      PLAYER: mpegts, hls, shaka
 //
 // The page comes from a server of this script's own on loopback, so the stream is of another origin, as it is for
-// most users. Ends as soon as enough was played, or after the deadline with what was seen until then.
+// most users. Ends as soon as SECONDS of media and some pictures were played, or after the deadline with what was
+// seen until then.
 
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-const [url, tools, executablePath] = process.argv.slice(2);
+const [player, url, seconds, tools, executablePath] = process.argv.slice(2);
 const require = createRequire(path.join(path.resolve(tools), 'package.json'));
 const { chromium } = require('playwright-core');
 
-const DEADLINE_MS = 40_000;
-const WANTED_SECONDS = 2;
+const LIBRARIES = {
+    mpegts: 'mpegts.js',
+    hls: 'hls.js/dist/hls.min.js',
+    shaka: 'shaka-player/dist/shaka-player.compiled.js',
+};
+const WANTED_SECONDS = Number(seconds);
+const DEADLINE_MS = 45_000 + 1_500 * WANTED_SECONDS;
 const WANTED_FRAMES = 30;
 
 const page_html = `<!doctype html><meta charset="utf-8"><title>play</title>
-<video id="video" muted playsinline></video><script src="/mpegts.js"></script>`;
-const library = await readFile(require.resolve('mpegts.js'));
+<video id="video" muted playsinline></video><script src="/library.js"></script><script src="/player.js"></script>`;
+const files = new Map([
+    ['/', ['text/html', page_html]],
+    ['/library.js', ['text/javascript', await readFile(require.resolve(LIBRARIES[player]))]],
+    ['/player.js', ['text/javascript', await readFile(new URL(`players/${player}.js`, import.meta.url))]],
+]);
 
 const server = createServer((request, response) => {
-    const is_library = request.url === '/mpegts.js';
-    response.setHeader('content-type', is_library ? 'text/javascript' : 'text/html');
-    response.end(is_library ? library : page_html);
+    const [type, body] = files.get(request.url) ?? ['text/plain', ''];
+    response.setHeader('content-type', type);
+    response.end(body);
 });
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 
@@ -52,41 +62,39 @@ console.log(JSON.stringify(report));
 // Runs in the page.
 async function play({ url, DEADLINE_MS, WANTED_SECONDS, WANTED_FRAMES }) {
     const video = document.getElementById('video');
-    const report = { played_s: 0, frames: 0, width: 0, height: 0, info: null, error: null };
-    if (!mpegts.isSupported()) return { ...report, error: 'mpegts.js is not supported by this browser' };
-    const player = mpegts.createPlayer({ type: 'flv', isLive: true, url }, { enableWorker: false });
+    const report = { played_s: 0, frames: 0, width: 0, height: 0, latency_s: null, stalls: 0, info: null, error: null };
+    let player;
     await new Promise((resolve) => {
         const fail = (text) => {
-            report.error = text;
+            report.error ??= text;
             resolve();
         };
         const deadline = setTimeout(() => fail('deadline'), DEADLINE_MS);
         let begin = null;
         const look = () => {
-            const frames = video.getVideoPlaybackQuality().totalVideoFrames;
-            if (begin === null && frames > 0) begin = { time: video.currentTime, frames };
+            const { totalVideoFrames: frames } = video.getVideoPlaybackQuality();
+            // Sound alone has no pictures to wait for.
+            const shown = frames > 0 || video.videoWidth === 0;
+            if (begin === null && shown && video.currentTime > 0) begin = { time: video.currentTime, frames };
             if (begin === null) return;
             report.played_s = video.currentTime - begin.time;
             report.frames = frames - begin.frames;
-            if (report.played_s >= WANTED_SECONDS && report.frames >= WANTED_FRAMES) {
+            const enough = report.frames >= WANTED_FRAMES || video.videoWidth === 0;
+            if (report.played_s >= WANTED_SECONDS && enough) {
                 clearTimeout(deadline);
+                report.latency_s = player.latency_s();
                 resolve();
             }
         };
         video.addEventListener('timeupdate', look);
-        video.addEventListener('error', () => fail(`video element: ${video.error?.message}`));
-        player.on(mpegts.Events.ERROR, (...words) => fail(`mpegts.js: ${JSON.stringify(words)}`));
-        player.on(mpegts.Events.LOADING_COMPLETE, () => fail('the server ended the stream'));
-        player.on(mpegts.Events.MEDIA_INFO, (info) => {
-            const { mimeType, videoCodec, audioCodec } = info;
-            report.info = { mimeType, videoCodec, audioCodec };
+        video.addEventListener('waiting', () => {
+            if (begin !== null) report.stalls += 1;
         });
-        player.attachMediaElement(video);
-        player.load();
-        player.play().catch((error) => fail(`play: ${error}`));
+        video.addEventListener('error', () => fail(`video element: ${video.error?.message}`));
+        player = window.player({ url, video, fail, report });
     });
     report.width = video.videoWidth;
     report.height = video.videoHeight;
-    player.destroy();
+    player?.destroy();
     return report;
 }
