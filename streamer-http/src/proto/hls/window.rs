@@ -72,6 +72,25 @@ impl Window {
         self.segments.get(usize::try_from(msn.checked_sub(oldest)?).ok()?)
     }
 
+    /// Media sequence number and part number of the part that is made next, if the segment goes on.
+    #[must_use]
+    pub fn next_part(&self) -> (u64, u32) {
+        self.open.as_ref().map_or((self.next_msn(), 0), |open| (open.msn, count(&open.parts)))
+    }
+
+    /// Media sequence number of the newest segment, and where parts are made the number of its newest part:
+    /// `LAST-MSN` and `LAST-PART` of a report. `None` before the first segment.
+    #[must_use]
+    pub fn last(&self) -> Option<(u64, Option<u32>)> {
+        match &self.open {
+            Some(open) if !open.parts.is_empty() => Some((open.msn, count(&open.parts).checked_sub(1))),
+            _ => {
+                let last = self.segments.back()?;
+                Some((last.msn, count(&last.parts).checked_sub(1)))
+            }
+        }
+    }
+
     /// Whether part `part` of segment `msn`, or with `None` the whole segment, is there or was
     /// (second edition, 6.2.5.2: the condition of a blocking reload). A part number past the last part of a
     /// complete segment means the first part of the one after it.
@@ -88,4 +107,8 @@ impl Window {
             _ => false,
         }
     }
+}
+
+fn count(parts: &[Part]) -> u32 {
+    u32::try_from(parts.len()).unwrap_or(u32::MAX)
 }
