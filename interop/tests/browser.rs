@@ -1,10 +1,10 @@
 //! A page in headless Chromium plays from the engine with mpegts.js.
 
+use streamer_interop::Outcome;
 use streamer_interop::browser::{self, Player};
 use streamer_interop::publish;
 use streamer_interop::server::Server;
 use streamer_interop::tools::Tool;
-use streamer_interop::Outcome;
 
 fn a_page_plays(url: impl Fn(&Server) -> Outcome<String>) -> Outcome {
     let server = Server::start("")?;
