@@ -12,6 +12,9 @@ const BLOCK_SAMPLES: u16 = 256;
 
 /// Frequencies of `fscod` 0 to 2.
 const SAMPLE_RATES_HZ: [u32; 3] = [48_000, 44_100, 32_000];
+/// Kilobits a second of `frmsizecod`, two codes each (table 4.13).
+const BITRATES_KBPS: [usize; 19] =
+    [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640];
 /// Full-range channels of `acmod` 0 to 7; 0 is two independent ones.
 const CHANNELS: [u8; 8] = [2, 1, 2, 3, 3, 4, 4, 5];
 
@@ -197,6 +200,54 @@ impl Ac3Config {
     }
 }
 
+/// Where a sync frame ends and what it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncFrame {
+    /// Bytes of the frame, header included.
+    pub bytes: usize,
+    /// Whether an access unit begins with it: false of the dependent substreams and further programs of E-AC-3,
+    /// which belong to the unit before them (E.1.3.1.1, E.1.3.1.2).
+    pub begins_unit: bool,
+}
+
+impl SyncFrame {
+    /// Bytes of a frame that [`parse`](Self::parse) looks at.
+    pub const HEADER_BYTES: usize = 6;
+
+    /// Reads the beginning of a frame of AC-3 or E-AC-3 (4.3.1.4, table 4.13; E.1.3.1.3).
+    ///
+    /// # Errors
+    /// When fewer than [`HEADER_BYTES`](Self::HEADER_BYTES) are there, they do not begin with a sync word, or a field
+    /// is reserved.
+    pub fn parse(frame: &[u8]) -> Result<Self, CodecError> {
+        let (mut reader, bsid) = begin(frame)?;
+        if bsid > 10 {
+            if bsid > 16 {
+                return Err(reader.field("bsid", bsid.into()));
+            }
+            let stream_type = reader.small(2)?;
+            let substream = reader.small(3)?;
+            let bytes = (reader.bits(11)? as usize + 1) * 2;
+            if bytes < Self::HEADER_BYTES {
+                return Err(reader.field("frmsiz", bytes as u64 / 2 - 1));
+            }
+            return Ok(Self { bytes, begins_unit: stream_type != 1 && substream == 0 });
+        }
+        reader.skip(16)?; // crc1
+        let rate = sample_rate(&mut reader)?;
+        let code = reader.small(6)?;
+        let kbps = BITRATES_KBPS.get(usize::from(code / 2)).copied();
+        let kbps = kbps.ok_or_else(|| reader.field("frmsizecod", code.into()))?;
+        let words = match rate {
+            48_000 => kbps * 2,
+            32_000 => kbps * 3,
+            // 16-bit words in 1536 samples at 44.1 kHz, rounded down, and up in the odd codes.
+            _ => kbps * 320 / 147 + usize::from(code % 2),
+        };
+        Ok(Self { bytes: words * 2, begins_unit: true })
+    }
+}
+
 /// A reader behind the sync word, and `bsid`, which decides how to read on.
 fn begin(frame: &[u8]) -> Result<(BitReader<'_>, u8), CodecError> {
     let mut reader = BitReader::new(FRAME, frame);
@@ -272,6 +323,25 @@ mod tests {
         assert!(Ac3Config::from_dac3(&[0x16, 0x3d, 0xe0]).is_err(), "bsid 11");
         assert!(Ac3Config::from_dec3(&[0, 0, 0x20, 0x0f]).is_ok());
         assert!(Ac3Config::from_dec3(&[0, 0, 0x20]).is_err());
+    }
+
+    #[test]
+    fn lengths_of_frames() {
+        for name in ["ac3-48000-51", "ac3-44100-mono", "eac3-48000-51"] {
+            let frame = frame(name, 0);
+            let expected = SyncFrame { bytes: frame.len(), begins_unit: true };
+            assert_eq!(SyncFrame::parse(&frame), Ok(expected), "{name}");
+        }
+        // 192 kbit/s at 32 kHz, and at 44.1 kHz with the shorter and the longer of its frames.
+        for (fields, bytes) in [(0b10_010100, 1152), (0b01_010100, 834), (0b01_010101, 836)] {
+            let parsed = SyncFrame::parse(&[0x0b, 0x77, 0, 0, fields, 0x40]).unwrap();
+            assert_eq!(parsed.bytes, bytes);
+        }
+        // A dependent substream.
+        let dependent = SyncFrame::parse(&[0x0b, 0x77, 0b01_000_000, 0xff, 0, 0x80]).unwrap();
+        assert_eq!(dependent, SyncFrame { bytes: 512, begins_unit: false });
+        assert!(SyncFrame::parse(&[0x0b, 0x77, 0, 1, 0, 0x80]).is_err(), "shorter than its header");
+        assert!(SyncFrame::parse(&[0x0b, 0x77, 0, 0, 38, 0x40]).is_err(), "reserved size");
     }
 
     #[test]

@@ -8,6 +8,29 @@ const HEADER: &str = "MPEG audio frame header";
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 4;
 
+/// Kilobits a second of `bitrate_index` 1 to 14 in MPEG-1, and in MPEG-2 and 2.5 (2.4.2.3; ISO/IEC 13818-3 2.4.2.3).
+const BITRATES_KBPS: [[u32; 14]; 2] = [
+    [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+    [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+];
+
+/// Bytes of the frame that `frame` begins with, header included (2.4.3.1).
+///
+/// # Errors
+/// As [`Mp3Config::parse`], and [`CodecError::Unsupported`] for the free format, whose frames do not tell.
+pub fn frame_bytes(frame: &[u8]) -> Result<usize, CodecError> {
+    let config = Mp3Config::parse(frame)?;
+    let fields = frame.get(2).copied().unwrap_or_default();
+    let low_rate = usize::from(config.frame_samples == 576);
+    let bitrate = usize::from(fields >> 4)
+        .checked_sub(1)
+        .and_then(|at| BITRATES_KBPS.get(low_rate)?.get(at))
+        .ok_or(CodecError::Unsupported { structure: HEADER, what: "the free format" })?;
+    let padding = u32::from(fields >> 1) & 1;
+    let bytes = u32::from(config.frame_samples) / 8 * bitrate * 1_000 / config.sample_rate_hz + padding;
+    Ok(bytes as usize)
+}
+
 /// MP3 parameters, read from a frame header.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mp3Config {
@@ -77,6 +100,18 @@ mod tests {
             let expected = Mp3Config { sample_rate_hz, channels, frame_samples };
             assert_eq!(Mp3Config::parse(&frame(name, 1)), Ok(expected));
         }
+    }
+
+    #[test]
+    fn lengths_of_frames() {
+        for name in ["mp3-44100-stereo", "mp3-22050-mono"] {
+            let frame = frame(name, 1);
+            assert_eq!(frame_bytes(&frame), Ok(frame.len()), "{name}");
+        }
+        // 128 kbit/s at 44.1 kHz: 417 bytes, and one more with padding.
+        assert_eq!(frame_bytes(&[0xff, 0xfb, 0x90, 0x64]), Ok(417));
+        assert_eq!(frame_bytes(&[0xff, 0xfb, 0x92, 0x64]), Ok(418));
+        assert!(matches!(frame_bytes(&[0xff, 0xfb, 0x00, 0x64]), Err(CodecError::Unsupported { .. })));
     }
 
     #[test]

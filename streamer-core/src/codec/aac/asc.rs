@@ -36,6 +36,7 @@ pub(super) struct AudioSpecificConfig {
     pub(super) sample_rate_hz: u32,
     pub(super) core_sample_rate_hz: u32,
     pub(super) channels: u8,
+    pub(super) channel_configuration: u8,
     pub(super) frame_samples: u16,
 }
 
@@ -86,7 +87,15 @@ impl AudioSpecificConfig {
         if extension == AacExtension::ParametricStereo && channels == 1 {
             channels = 2;
         }
-        Ok(Self { object_type, extension, sample_rate_hz, core_sample_rate_hz, channels, frame_samples })
+        Ok(Self {
+            object_type,
+            extension,
+            sample_rate_hz,
+            core_sample_rate_hz,
+            channels,
+            channel_configuration: configuration,
+            frame_samples,
+        })
     }
 }
 

@@ -159,6 +159,43 @@ fn a_record_of_an_adts_header() {
 }
 
 #[test]
+fn headers_are_written_as_they_are_read() {
+    for (object_type, rate, channels) in [(2, 48_000, 2), (1, 7_350, 1), (4, 96_000, 8), (2, 44_100, 6)] {
+        let config = AacConfig::new(object_type, rate, channels).unwrap();
+        let header = AdtsHeader::of_config(&config).unwrap();
+        for payload in [0, 1, 371, adts::MAX_FRAME_BYTES - 7] {
+            let read = AdtsHeader::parse(&header.write(payload).unwrap()).unwrap().unwrap();
+            assert_eq!(read, AdtsHeader { frame_bytes: payload + 7, ..header.clone() });
+            assert_eq!(AacConfig::from_adts_header(&read).unwrap(), config);
+        }
+        let past = header.write(adts::MAX_FRAME_BYTES - 6);
+        assert!(matches!(past, Err(CodecError::Limit { value: 8_192, max: 8_191, .. })));
+    }
+    let own = frame("aac-lc-adts", 0);
+    let header = AdtsHeader::parse(&own).unwrap().unwrap();
+    let written = header.write(own.len() - 7).unwrap();
+    assert_eq!(written[..3], own[..3]);
+    assert_eq!(AdtsHeader::parse(&written).unwrap().unwrap(), header);
+}
+
+#[test]
+fn what_a_header_cannot_tell_is_refused() {
+    // HE-AAC has the header of its core.
+    let hierarchical =
+        BitWriter::default().bits(5, 5).bits(4, 6).bits(4, 2).bits(4, 3).bits(5, 2).bits(3, 0).bytes();
+    let header = AdtsHeader::of_config(&AacConfig::parse(&hierarchical).unwrap()).unwrap();
+    assert_eq!((header.object_type, header.sample_rate_hz), (2, 24_000));
+    let odd_rate = AacConfig::new(2, 44_000, 2).unwrap();
+    let low_delay = BitWriter::default().bits(5, 23).bits(4, 3).bits(4, 2).bits(1, 0).bits(16, 0).bytes();
+    let low_delay = AacConfig::parse(&low_delay).unwrap();
+    let short_frames = BitWriter::default().bits(5, 2).bits(4, 3).bits(4, 2).bits(1, 1).bits(2, 0).bytes();
+    let short_frames = AacConfig::parse(&short_frames).unwrap();
+    for config in [odd_rate, low_delay, short_frames] {
+        assert!(matches!(AdtsHeader::of_config(&config), Err(CodecError::Unsupported { .. })), "{config:?}");
+    }
+}
+
+#[test]
 fn a_record_past_the_limit_is_refused() {
     let mut record = vec![0; crate::codec::MAX_RECORD_BYTES];
     record[..2].copy_from_slice(&[0x12, 0x10]);
