@@ -66,6 +66,11 @@ pub enum MediaKind {
 pub enum DataFormat {
     /// AMF0 values as in an RTMP data message or an FLV script tag: a name, then its values.
     Amf0,
+    /// One `splice_info_section` (SCTE 35 9.6), from `table_id` to `CRC_32`. The `pts_time`s in it, with
+    /// `pts_adjustment` added, are instants of the track's timeline in 90 kHz ticks modulo 2^33.
+    Scte35,
+    /// One `ID3v2` tag: timed metadata of HLS (RFC 8216 3.4).
+    Id3,
 }
 
 /// A codec and the configuration its decoder needs.

@@ -1,7 +1,7 @@
 //! Which tracks a dialect of FLV can carry, and under which header.
 
 use super::tag::{FourCc, SoundFormat, legacy_codec};
-use crate::codec::{Codec, G711Law, MediaKind};
+use crate::codec::{Codec, DataFormat, G711Law, MediaKind};
 use crate::track::{TrackId, Tracks};
 
 /// Which headers a receiver understands.
@@ -112,7 +112,8 @@ fn legacy_form(codec: &Codec) -> Option<Form> {
     let format = match codec {
         Codec::H264(_) => return Some(Form::Video(legacy_codec::AVC)),
         Codec::H265(_) => return Some(Form::Video(legacy_codec::HEVC)),
-        Codec::Data(_) => return Some(Form::Script),
+        // A script tag holds AMF values and nothing else.
+        Codec::Data(DataFormat::Amf0) => return Some(Form::Script),
         // Of AAC the header always says 44.1 kHz and stereo (E.4.2.1).
         Codec::Aac(_) => {
             return Some(Form::Audio(LegacyAudio { format: SoundFormat::AAC, rate: 3, stereo: true }));
@@ -156,7 +157,7 @@ fn fourcc(codec: &Codec) -> Option<FourCc> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{DataFormat, G711Config, Mp3Config, OpusConfig};
+    use crate::codec::{G711Config, Mp3Config, OpusConfig};
     use crate::time::Timescale;
     use crate::track::Track;
 
@@ -219,6 +220,15 @@ mod tests {
             assert_eq!(in_dialect(dialect, vec![(TrackId::audio(0), g711(16_000))]), vec![]);
         }
         assert_eq!(in_dialect(Dialect::Enhanced, vec![(TrackId::audio(1), g711(8_000))]), vec![]);
+    }
+
+    #[test]
+    fn data_that_is_no_script_is_left_out() {
+        for data in [DataFormat::Scte35, DataFormat::Id3] {
+            for dialect in [Dialect::Legacy, Dialect::LegacyHevc12, Dialect::Enhanced] {
+                assert_eq!(in_dialect(dialect, vec![(TrackId::data(0), Codec::Data(data))]), vec![]);
+            }
+        }
     }
 
     #[test]
