@@ -182,31 +182,30 @@ fn atsc_ac3(config: &Ac3Config) -> [u8; 8] {
         32_000 => 2,
         _ => 7, // 48, 44.1 or 32 kHz
     };
-    // "At most so many channels": the mode stands in the frames.
-    let channels = 7 + config.channels.clamp(1, 6);
     [
         TAG_ATSC_AC3,
         6,
-        rate << 5 | 8,     // bsid 8
-        (0x20 | 18) << 2,  // at most 640 kbit/s, surround mode not told
-        channels << 1 | 1, // bsmod 0, full_svc
-        0xff,              // langcod: reserved
-        0x1f,              // mainid 0
-        0x01,              // no text
+        rate << 5 | (config.bsid & 0x1f),
+        (config.bit_rate_code & 0x1f) << 2, // exact, surround mode not told
+        (config.bsmod & 7) << 5 | (config.acmod & 7) << 1 | 1, // full_svc
+        0xff,                               // langcod: reserved
+        0x1f,                               // mainid 0
+        0x01,                               // no text
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::golden::golden;
+    use crate::codec::golden::{frame, golden};
     use crate::codec::{AacConfig, AvcConfig, FlacConfig, G711Config, G711Law, HevcConfig, Mp3Config};
 
     fn carried() -> Vec<(Codec, Syntax)> {
         let mp3 = |sample_rate_hz, frame_samples| {
             Codec::Mp3(Mp3Config { sample_rate_hz, channels: 2, frame_samples })
         };
-        let ac3 = Ac3Config { sample_rate_hz: 48_000, channels: 6, frame_samples: 1_536 };
+        let ac3 = Ac3Config::parse(&frame("ac3-48000-51", 0)).unwrap();
+        let eac3 = Ac3Config::parse_enhanced(&frame("eac3-48000-51", 0)).unwrap();
         vec![
             (Codec::H264(AvcConfig::parse(&golden("h264-baseline-240.record")).unwrap()), Syntax::H264),
             (Codec::H265(HevcConfig::parse(&golden("h265-main-720.record")).unwrap()), Syntax::H265),
@@ -215,8 +214,8 @@ mod tests {
             (mp3(22_050, 576), Syntax::Mp3),
             (Codec::Opus(OpusConfig::parse(&golden("opus-51.record")).unwrap()), Syntax::Opus(6)),
             (Codec::Opus(OpusConfig::parse(&golden("opus-stereo.record")).unwrap()), Syntax::Opus(2)),
-            (Codec::Ac3(ac3.clone()), Syntax::Ac3),
-            (Codec::Eac3(ac3), Syntax::Eac3),
+            (Codec::Ac3(ac3), Syntax::Ac3),
+            (Codec::Eac3(eac3), Syntax::Eac3),
             (Codec::Data(DataFormat::Scte35), Syntax::Scte35),
             (Codec::Data(DataFormat::Id3), Syntax::Id3),
         ]
@@ -257,9 +256,10 @@ mod tests {
         assert_eq!(cue.program_descriptors, b"\x05\x04CUEI");
         let opus = carriage(&Codec::Opus(OpusConfig::new(2).unwrap())).unwrap();
         assert_eq!(opus.descriptors, b"\x05\x04Opus\x7f\x02\x80\x02");
-        let ac3 = Ac3Config { sample_rate_hz: 48_000, channels: 2, frame_samples: 1_536 };
+        // 48 kHz, bsid 8, 448 kbit/s, complete main, 3/2.
+        let ac3 = Ac3Config::parse(&[0x0b, 0x77, 0, 0, 30, 0x40, 0xe1]).unwrap();
         let ac3 = carriage(&Codec::Ac3(ac3)).unwrap();
-        assert_eq!(ac3.descriptors, b"\x05\x04AC-3\x81\x06\x08\xc8\x13\xff\x1f\x01");
+        assert_eq!(ac3.descriptors, b"\x05\x04AC-3\x81\x06\x08\x3c\x0f\xff\x1f\x01");
     }
 
     #[test]
