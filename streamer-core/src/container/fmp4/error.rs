@@ -50,6 +50,12 @@ pub enum Fmp4Error {
         /// The bound.
         max: u64,
     },
+    /// A sample lies where there is no media data, or across the end of it.
+    #[error("a sample lies outside the media data, at byte {offset}")]
+    OutsideData {
+        /// Where, in bytes from the beginning.
+        offset: u64,
+    },
     /// A codec configuration is broken.
     #[error(transparent)]
     Codec(#[from] CodecError),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::boxes::{BoxWriter, FULL_BOX_HEADER_BYTES};
+use super::cursor::Cursor;
 use super::error::Fmp4Error;
 use crate::time::Timescale;
 
@@ -42,6 +43,25 @@ impl EventMessage {
         }
         let texts = self.scheme_id_uri.len() + 1 + self.value.len() + 1;
         Ok(FULL_BOX_HEADER_BYTES + FIELDS_BYTES + texts + self.data.len())
+    }
+
+    /// Reads the body of the box; `None` for another version than 1.
+    pub(super) fn read(body: &[u8]) -> Result<Option<Self>, Fmp4Error> {
+        let mut emsg = Cursor::new("emsg", body);
+        let (version, _) = emsg.version_and_flags()?;
+        if version != 1 {
+            return Ok(None);
+        }
+        let timescale = emsg.u32()?;
+        Ok(Some(Self {
+            timescale: Timescale::new(timescale).ok_or(emsg.field("timescale", 0))?,
+            presentation_time: emsg.u64()?,
+            duration: Some(emsg.u32()?).filter(|&duration| duration != u32::MAX),
+            id: emsg.u32()?,
+            scheme_id_uri: emsg.text()?,
+            value: emsg.text()?,
+            data: Bytes::copy_from_slice(emsg.rest()),
+        }))
     }
 
     /// Writes the box, in version 1.

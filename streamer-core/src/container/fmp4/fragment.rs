@@ -16,21 +16,23 @@ pub const MAX_SAMPLES_PER_RUN: usize = 65_536;
 /// Bytes of one fragment: sizes and data offsets are 32 bits, offsets with a sign.
 pub const MAX_FRAGMENT_BYTES: usize = i32::MAX as usize;
 
-const DEFAULT_BASE_IS_MOOF: u32 = 0x02_0000;
-const TFHD_DURATION: u32 = 0x08;
-const TFHD_SIZE: u32 = 0x10;
-const TFHD_FLAGS: u32 = 0x20;
-const TRUN_DATA_OFFSET: u32 = 0x001;
-const TRUN_FIRST_FLAGS: u32 = 0x004;
-const TRUN_DURATION: u32 = 0x100;
-const TRUN_SIZE: u32 = 0x200;
-const TRUN_FLAGS: u32 = 0x400;
-const TRUN_COMPOSITION: u32 = 0x800;
+pub(super) const DEFAULT_BASE_IS_MOOF: u32 = 0x02_0000;
+pub(super) const TFHD_DURATION: u32 = 0x08;
+pub(super) const TFHD_SIZE: u32 = 0x10;
+pub(super) const TFHD_FLAGS: u32 = 0x20;
+pub(super) const TRUN_DATA_OFFSET: u32 = 0x001;
+pub(super) const TRUN_FIRST_FLAGS: u32 = 0x004;
+pub(super) const TRUN_DURATION: u32 = 0x100;
+pub(super) const TRUN_SIZE: u32 = 0x200;
+pub(super) const TRUN_FLAGS: u32 = 0x400;
+pub(super) const TRUN_COMPOSITION: u32 = 0x800;
 
 /// `sample_depends_on` 2: a sync sample depends on no other (8.8.3.1).
 const SYNC_SAMPLE: u32 = 0x0200_0000;
-/// `sample_depends_on` 1 and `sample_is_non_sync_sample`.
-const NON_SYNC_SAMPLE: u32 = 0x0101_0000;
+/// `sample_is_non_sync_sample`.
+pub(super) const NON_SYNC_FLAG: u32 = 0x1_0000;
+/// `sample_depends_on` 1: on others.
+const NON_SYNC_SAMPLE: u32 = 0x0100_0000 | NON_SYNC_FLAG;
 
 /// Seconds from the epoch of NTP, 1900, to that of Unix, 1970.
 const NTP_TO_UNIX_SECONDS: u64 = 2_208_988_800;

@@ -6,17 +6,20 @@
 //! | sample entries | see the module's table | `sample_entry` |
 //! | fragment | `styp`, `prft`, `emsg`, `moof`, `mdat` | [`write_fragment`] |
 //! | continuous stream | all of these | [`Fmp4Muxer`] |
+//! | reading | `moov`, `moof`, `mdat`, `emsg` | [`FragmentReader`] |
 //! | Common Encryption `cbcs` | `sinf`, `senc`, `saiz`, `saio` | [`Protection`], [`SampleProtection`] |
 //!
 //! Payloads pass as they are: the canonical form of every [`Codec`](crate::codec::Codec) is MP4's own.
 
 mod boxes;
+mod cursor;
 mod error;
 mod event;
 mod fragment;
 mod init;
 mod mux;
 mod protection;
+mod reader;
 mod sample_entry;
 #[cfg(test)]
 mod testing;
@@ -30,4 +33,8 @@ pub use fragment::{
 pub use init::{InitTrack, init_segment};
 pub use mux::{Fmp4MuxOptions, Fmp4Muxer, MAX_FRAGMENT_DURATION, MAX_PENDING_BYTES};
 pub use protection::{KEY_BYTES, MAX_SUBSAMPLES, Protection, SampleProtection, Subsample};
+pub use reader::{
+    FragmentItem, FragmentReader, MAX_EVENT_BYTES, MAX_MOVIE_BYTES, MAX_MOVIE_FRAGMENT_BYTES,
+    MAX_SAMPLE_BYTES, MAX_SAMPLES_PER_FRAGMENT,
+};
 pub use sample_entry::carries;

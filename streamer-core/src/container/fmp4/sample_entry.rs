@@ -27,7 +27,7 @@ pub(super) const OTI_MPEG2_AUDIO: u8 = 0x69;
 /// `objectTypeIndication` of ISO/IEC 11172-3 audio: MP3.
 pub(super) const OTI_MPEG1_AUDIO: u8 = 0x6b;
 /// Lowest sampling frequency of MPEG-1 audio.
-const MPEG1_AUDIO_MIN_HZ: u32 = 32_000;
+pub(super) const MPEG1_AUDIO_MIN_HZ: u32 = 32_000;
 
 /// Whether MP4 carries `codec` in a form that players know. G.711 and timed data are not carried; data goes
 /// as [`EventMessage`](super::EventMessage)s.
