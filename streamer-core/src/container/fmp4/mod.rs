@@ -5,6 +5,7 @@
 //! | init segment | `ftyp`, `moov` with `mvex`, `edts` | [`init_segment`] |
 //! | sample entries | see the module's table | `sample_entry` |
 //! | fragment | `styp`, `prft`, `emsg`, `moof`, `mdat` | [`write_fragment`] |
+//! | index of a file | `sidx` | [`segment_index`] |
 //! | continuous stream | all of these | [`Fmp4Muxer`] |
 //! | reading | `moov`, `moof`, `mdat`, `emsg` | [`FragmentReader`] |
 //! | Common Encryption `cbcs` | `sinf`, `senc`, `saiz`, `saio` | [`Protection`], [`SampleProtection`] |
@@ -16,6 +17,7 @@ mod cursor;
 mod error;
 mod event;
 mod fragment;
+mod index;
 mod init;
 mod mux;
 mod protection;
@@ -30,6 +32,7 @@ pub use fragment::{
     Fragment, MAX_FRAGMENT_BYTES, MAX_SAMPLES_PER_RUN, ProducerReferenceTime, Sample, TrackRun,
     write_fragment,
 };
+pub use index::{MAX_REFERENCED_BYTES, MAX_REFERENCES, SegmentIndex, SegmentReference, segment_index};
 pub use init::{InitTrack, init_segment};
 pub use mux::{Fmp4MuxOptions, Fmp4Muxer, MAX_FRAGMENT_DURATION, MAX_PENDING_BYTES};
 pub use protection::{KEY_BYTES, MAX_SUBSAMPLES, Protection, SampleProtection, Subsample};
