@@ -8,11 +8,12 @@
 //! | index of a file | `sidx` | [`segment_index`] |
 //! | continuous stream | all of these | [`Fmp4Muxer`] |
 //! | reading | `moov`, `moof`, `mdat`, `emsg` | [`FragmentReader`] |
-//! | Common Encryption `cbcs` | `sinf`, `senc`, `saiz`, `saio` | [`Protection`], [`SampleProtection`] |
+//! | Common Encryption `cbcs` | `sinf`, `senc`, `saiz`, `saio` | [`Protection`], [`SampleProtection`], [`SampleCipher`] |
 //!
 //! Payloads pass as they are: the canonical form of every [`Codec`](crate::codec::Codec) is MP4's own.
 
 mod boxes;
+mod cipher;
 mod cursor;
 mod error;
 mod event;
@@ -26,6 +27,7 @@ mod sample_entry;
 #[cfg(test)]
 mod testing;
 
+pub use cipher::SampleCipher;
 pub use error::Fmp4Error;
 pub use event::{EventMessage, SCHEME_ID3, SCHEME_SCTE35};
 pub use fragment::{
