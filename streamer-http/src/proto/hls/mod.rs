@@ -11,6 +11,7 @@
 pub mod delta;
 pub mod multivariant;
 pub mod name;
+pub mod packager;
 pub mod playlist;
 pub mod presentation;
 pub mod rate;
@@ -24,6 +25,7 @@ pub mod window;
 pub use delta::Skip;
 pub use multivariant::{VariantStream, multivariant};
 pub use name::{Container, FileName, RenditionId, RunId};
+pub use packager::{Changed, Evicted, Packager, PackagerOptions};
 pub use playlist::{MediaView, media_playlist};
 pub use presentation::{Presentation, Rendition};
 pub use rate::Rates;

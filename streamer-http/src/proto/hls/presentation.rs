@@ -12,7 +12,8 @@ pub struct Rendition {
     pub id: RenditionId,
     /// The tracks its segments carry now; one in fMP4.
     pub tracks: Vec<Track>,
-    /// Its segments.
+    /// Its segments. A window that has ended while others go on is that of a track that vanished: it is no
+    /// longer for new players.
     pub window: Window,
 }
 

@@ -15,6 +15,10 @@ pub const MIN_LISTED_TARGET_DURATIONS: u32 = 4;
 /// `CAN-SKIP-UNTIL` in target durations, the least that is allowed (second edition, 4.4.3.8).
 pub const SKIP_BOUNDARY_TARGET_DURATIONS: u32 = 6;
 
+/// Most segments that a playlist lists, however short they are: a stream that begins anew with every frame
+/// must not make playlists without end. More than an hour at two seconds each.
+pub const MAX_LISTED_SEGMENTS: usize = 2_000;
+
 /// How much a live playlist lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ListOptions {
@@ -97,11 +101,18 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// Index of the first of the fewest segments that end at index `end` and last for `length` together.
+/// Index of the first segment that a live playlist lists.
+#[must_use]
+pub fn first_listed(window: &Window, options: ListOptions) -> usize {
+    newest(window, window.segments.len(), options.length_at(window.target_duration_s.unwrap_or_default()))
+}
+
+/// Index of the first of the fewest segments that end at index `end` and last for `length` together, or of the
+/// last [`MAX_LISTED_SEGMENTS`] before `end`.
 fn newest(window: &Window, end: usize, length: Duration) -> usize {
     let mut covered = Duration::ZERO;
     let mut first = end;
-    while covered < length && first > 0 {
+    while covered < length && first > 0 && end - first < MAX_LISTED_SEGMENTS {
         first -= 1;
         covered += window.segments.get(first).map_or(Duration::ZERO, |segment| segment.duration);
     }

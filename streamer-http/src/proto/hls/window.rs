@@ -65,6 +65,12 @@ impl Window {
         self.segments.back().map_or(self.first_msn, |last| last.msn + 1)
     }
 
+    /// Media held in complete segments.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.segments.iter().map(|segment| segment.duration).sum()
+    }
+
     /// The segment with this media sequence number, if it is held.
     #[must_use]
     pub fn segment(&self, msn: u64) -> Option<&Arc<Segment>> {

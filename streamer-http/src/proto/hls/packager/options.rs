@@ -1,0 +1,47 @@
+//! What a packager is told: how long segments and parts are to be, and how much is held.
+
+use std::time::Duration;
+
+use crate::proto::hls::view::ListOptions;
+
+/// Duration at which a segment is cut at the next sync frame: three of them, which players hold back, stay a
+/// delay that one can live with, and a request every two seconds is cheap.
+pub const DEFAULT_TARGET_DURATION: Duration = Duration::from_secs(2);
+/// Duration of a partial segment: five pictures at 25 per second; shorter ones cost more requests than they
+/// save delay.
+pub const DEFAULT_PART_TARGET: Duration = Duration::from_millis(200);
+/// Longest first segment: `EXT-X-TARGETDURATION` follows it, and a player waits three times that. GOPs that are
+/// longer are cut within.
+pub const MAX_SEGMENT_DURATION: Duration = Duration::from_secs(10);
+/// Bytes of segments that a presentation holds in memory: a minute at 16 Mbit/s.
+pub const DEFAULT_MAX_WINDOW_BYTES: u64 = 128 << 20;
+
+/// How a [`Packager`](super::Packager) cuts and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackagerOptions {
+    /// Where segments are to be cut: at the first sync frame after so much media.
+    pub target_duration: Duration,
+    /// About how long parts are; `None` makes none. Transport streams never have parts.
+    pub part_target: Option<Duration>,
+    /// Longest first segment when no sync frame comes.
+    pub max_segment: Duration,
+    /// What playlists list; so much is held in any case.
+    pub list: ListOptions,
+    /// Media that is held for time-shift.
+    pub history: Duration,
+    /// Bytes of segments held in memory, of all renditions together. What is listed is held in any case.
+    pub max_bytes: u64,
+}
+
+impl Default for PackagerOptions {
+    fn default() -> Self {
+        Self {
+            target_duration: DEFAULT_TARGET_DURATION,
+            part_target: Some(DEFAULT_PART_TARGET),
+            max_segment: MAX_SEGMENT_DURATION,
+            list: ListOptions::default(),
+            history: Duration::ZERO,
+            max_bytes: DEFAULT_MAX_WINDOW_BYTES,
+        }
+    }
+}
