@@ -50,7 +50,8 @@ impl Synthetic {
     /// The number that a picture made here holds.
     #[must_use]
     pub fn number_of(picture: &[u8]) -> Option<u64> {
-        picture.get(5..13).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes)
+        let digits = picture.get(5..13)?;
+        Some(digits.iter().fold(0, |number, digit| number << 7 | u64::from(digit & 0x7f)))
     }
 
     fn picture(&mut self) -> Frame {
@@ -59,7 +60,10 @@ impl Synthetic {
         let mut data = BytesMut::with_capacity(payload + 4);
         data.put_u32(u32::try_from(payload).unwrap_or(u32::MAX));
         data.put_u8(if sync { 0x65 } else { 0x41 });
-        data.put_u64(self.pictures);
+        // Seven bits in each byte, none of them zero: a byte stream must not find a start code in them.
+        for digit in (0..8).rev() {
+            data.put_u8(0x80 | (self.pictures >> (7 * digit) & 0x7f) as u8);
+        }
         data.put_bytes(0x55, payload - 9);
         let at = Timestamp::from_millis(
             i64::try_from(self.pictures).unwrap_or(i64::MAX).saturating_mul(PICTURE_MS),
