@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use streamer_core::codec::{AacConfig, AvcConfig, CodecError};
-use streamer_core::container::ts::{TsMuxer, TsOptions};
+use streamer_core::container::ts::{TsDemuxer, TsMuxer, TsOptions};
 use streamer_core::mux::Muxer;
 use streamer_core::{Codec, Frame, Media, Timescale, Timestamp, Track, TrackId, Tracks};
 
@@ -63,6 +63,25 @@ fn ts_mux(criterion: &mut Criterion) {
                 let done = muxer.mux(black_box(media), &mut out);
                 out.clear();
                 black_box(done.is_ok());
+            }
+        });
+    });
+    let mut muxer = TsMuxer::new(TsOptions::default());
+    let mut packets = Vec::new();
+    for media in &media {
+        if muxer.mux(media, &mut packets).is_err() {
+            return;
+        }
+    }
+    let packets = packets.concat();
+    group.bench_function("demux", |bencher| {
+        bencher.iter(|| {
+            let mut demuxer = TsDemuxer::new();
+            for piece in packets.chunks(64 * 1_024) {
+                demuxer.push(black_box(piece));
+                while let Ok(Some(media)) = demuxer.pull() {
+                    black_box(media);
+                }
             }
         });
     });

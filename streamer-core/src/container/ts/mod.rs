@@ -6,11 +6,11 @@
 //! | clock references, wraps | `timing` |
 //! | how each codec is carried | `carriage` |
 //! | media in, packets out | [`TsMuxer`] |
-
-#![cfg_attr(not(test), expect(dead_code, reason = "what reads the structures is used by tests alone so far"))]
+//! | packets in, media out | [`TsDemuxer`] |
 
 mod carriage;
 mod crc;
+mod demux;
 mod error;
 mod mux;
 mod packet;
@@ -19,6 +19,10 @@ mod psi;
 mod section;
 mod timing;
 
+pub use demux::{
+    MAX_AUDIO_UNIT_BYTES, MAX_HELD_BYTES, MAX_PES_BYTES, MAX_PICTURE_BYTES, MAX_PROBED_BYTES,
+    MAX_PROBED_FRAMES, MAX_PROBED_TICKS, MAX_SEARCHED_BYTES, TsDemuxer, TsStats,
+};
 pub use error::TsError;
 pub use mux::{TsMuxer, TsOptions};
 pub use packet::{PACKET_BYTES, SYNC_BYTE};

@@ -8,6 +8,8 @@ use super::packet::{Adaptation, BODY_BYTES, PacketWriter};
 pub const MAX_SECTION_BYTES: usize = 4_096;
 /// Bytes of a section in front of what `section_length` counts.
 pub(super) const SECTION_HEADER_BYTES: usize = 3;
+/// `table_id` of a `splice_info_section` (SCTE 35 9.6).
+pub(super) const TABLE_SPLICE_INFO: u8 = 0xfc;
 /// Fills a packet behind its last section.
 const STUFFING: u8 = 0xff;
 

@@ -43,6 +43,11 @@ impl Unwrapper {
         self.last = Some(ticks);
         ticks
     }
+
+    /// The last tick given.
+    pub(super) const fn last(&self) -> Option<i64> {
+        self.last
+    }
 }
 
 /// The tick nearest to `reference` that has these 33 bits.

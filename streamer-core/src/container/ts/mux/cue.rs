@@ -2,11 +2,9 @@
 
 use super::super::crc::crc32;
 use super::super::error::TsError;
-use super::super::section::{MAX_SECTION_BYTES, SECTION_HEADER_BYTES};
+use super::super::section::{MAX_SECTION_BYTES, SECTION_HEADER_BYTES, TABLE_SPLICE_INFO};
 use super::super::timing::{START_OFFSET_TICKS, near, wrap};
 
-/// `table_id` of a `splice_info_section`.
-pub(in super::super) const TABLE_SPLICE_INFO: u8 = 0xfc;
 const STRUCTURE: &str = "splice_info_section";
 /// Where the 33 bits of `pts_adjustment` stand, behind seven bits of encryption flags.
 const ADJUSTMENT: std::ops::Range<usize> = 4..9;
