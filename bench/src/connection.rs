@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 /// A socket registered with the poll.
 #[derive(Debug)]
@@ -68,6 +70,21 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => Err(error),
+            };
+        }
+    }
+
+    /// Takes up to the buffer's length of received bytes away without copying them; `None` when nothing is there.
+    ///
+    /// The buffer says how many and stays as it was: Linux only drops them (`MSG_TRUNC` of tcp(7)).
+    pub(crate) fn discard(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            return match recv(&self.socket, &mut *buffer, RecvFlags::TRUNC) {
+                Ok((_, 0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok((_, length)) => Ok(Some(length)),
+                Err(Errno::WOULDBLOCK) => Ok(None),
+                Err(Errno::INTR) => continue,
+                Err(error) => Err(error.into()),
             };
         }
     }

@@ -6,9 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::load::{Load, LoadError, Protocol, Target};
-use crate::procfs::{Usage, usage_of_tree};
+use crate::figures::{Generator, Quantiles};
+use crate::load::{Load, LoadError, Protocol};
+use crate::procfs::{Usage, own_cpu_s, usage_of_tree};
+use crate::publisher::Target;
 use crate::source::FRAME_RATE;
+use crate::turns::Turns;
 
 /// Viewers that may be on their way in at the same time: below any server's listen backlog.
 const MAX_JOINING: usize = 64;
@@ -51,7 +54,8 @@ pub(crate) struct Figures {
     /// Bytes of media messages received by all viewers in that time, without the protocol around them.
     media_bytes: u64,
     server: Option<ServerFigures>,
-    delay_us: Delay,
+    /// From the publisher's send to the viewer's receive of each picture.
+    delay_us: Quantiles,
     generator: Generator,
 }
 
@@ -62,23 +66,6 @@ struct ServerFigures {
     rss_idle_bytes: u64,
     rss_bytes: u64,
     rss_per_viewer_bytes: i64,
-}
-
-/// From the publisher's send to the viewer's receive of each picture.
-#[derive(Debug, Serialize)]
-struct Delay {
-    p50: u64,
-    p99: u64,
-    max: u64,
-}
-
-/// Whether the generator itself was the bottleneck.
-#[derive(Debug, Serialize)]
-struct Generator {
-    /// Share of one core it used.
-    cpu: f64,
-    /// By how much its latest frame missed its time.
-    latest_publish_us: u64,
 }
 
 /// Runs the plan.
@@ -117,7 +104,6 @@ pub(crate) fn run(target: Target, plan: &Plan) -> Result<Figures, FanoutError> {
         }
         _ => None,
     };
-    let delay = |quantile| load.delay_us.value_at_quantile(quantile);
     let seconds = plan.duration.as_secs_f64();
     Ok(Figures {
         protocol: plan.protocol,
@@ -125,11 +111,8 @@ pub(crate) fn run(target: Target, plan: &Plan) -> Result<Figures, FanoutError> {
         seconds,
         media_bytes,
         server,
-        delay_us: Delay { p50: delay(0.5), p99: delay(0.99), max: load.delay_us.max() },
-        generator: Generator {
-            cpu: (own_after - own_before) / seconds,
-            latest_publish_us: load.latest_publish.as_micros() as u64,
-        },
+        delay_us: load.delay_us().into(),
+        generator: Generator::between(own_before, own_after, seconds, load.latest_publish()),
     })
 }
 
@@ -153,8 +136,4 @@ fn server_figures(
 
 fn media_bytes(load: &Load) -> u64 {
     load.receptions().map(|reception| reception.body_bytes).sum()
-}
-
-fn own_cpu_s() -> io::Result<f64> {
-    Ok(usage_of_tree(std::process::id())?.cpu_s)
 }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::load::{Load, LoadError, Protocol, Target, microseconds};
+use crate::figures::{Quantiles, microseconds};
+use crate::load::{Load, LoadError, Protocol};
+use crate::publisher::Target;
 use crate::source::GOP_FRAMES;
+use crate::turns::Turns;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const KEY_FRAME_LIMIT: Duration = Duration::from_secs(10);
@@ -23,13 +26,6 @@ pub(crate) struct Figures {
     first_key_frame_us: Quantiles,
 }
 
-#[derive(Debug, Serialize)]
-struct Quantiles {
-    p50: u64,
-    p99: u64,
-    max: u64,
-}
-
 /// Lets `joins` viewers come and go.
 pub(crate) fn run(target: Target, protocol: Protocol, joins: usize) -> Result<Figures, LoadError> {
     let mut load = Load::new(target)?;
@@ -45,7 +41,5 @@ pub(crate) fn run(target: Target, protocol: Protocol, joins: usize) -> Result<Fi
         times_us.saturating_record(time.as_micros() as u64);
         load.remove_viewer(index);
     }
-    let at = |quantile| times_us.value_at_quantile(quantile);
-    let first_key_frame_us = Quantiles { p50: at(0.5), p99: at(0.99), max: times_us.max() };
-    Ok(Figures { protocol, joins, first_key_frame_us })
+    Ok(Figures { protocol, joins, first_key_frame_us: (&times_us).into() })
 }

@@ -1,19 +1,24 @@
-//! `fanout-load`: publishes a stream to a streaming server, plays it many times over, and reports what that cost.
+//! `streamer-load`: plays a stream of a streaming server many times over, and reports what that cost.
 //!
-//! One thread, so that it can be pinned to a core of its own while the server has another. Every frame carries a
-//! sequence number and its time of sending; a run in which any viewer missed a frame prints no figures. Figures go
-//! to standard output as one line of JSON. `scripts/bench` runs it against this server and its peers.
+//! One thread, so that it can be pinned to a core of its own while the server has another. Where it publishes the
+//! stream itself, every frame carries a sequence number and its time of sending; a run in which any viewer missed
+//! a frame, or any answer was wrong, prints no figures. Figures go to standard output as one line of JSON.
+//! `scripts/bench` runs it against this server and its peers.
 
 mod connection;
 mod fanout;
+mod figures;
+mod hls;
 mod http;
 mod join;
 mod load;
 mod procfs;
+mod publisher;
 mod reception;
 mod rtmp;
 mod source;
 mod stamp;
+mod turns;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -23,9 +28,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use load::{Protocol, Target};
+use hls::{parts, poll};
+use load::Protocol;
+use publisher::Target;
 
-/// Load generator for streaming servers: one RTMP publisher, many viewers.
+/// Load generator for streaming servers: an RTMP publisher, many viewers, many pollers.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -40,7 +47,7 @@ struct TargetArgs {
     /// Where the server takes and serves RTMP.
     #[arg(long, default_value = "127.0.0.1:1935")]
     rtmp: SocketAddr,
-    /// Where the server serves HTTP-FLV and WebSocket-FLV.
+    /// Where the server serves HTTP-FLV, WebSocket-FLV and HLS.
     #[arg(long, default_value = "127.0.0.1:8080")]
     http: SocketAddr,
     #[arg(long, default_value = "live")]
@@ -74,6 +81,36 @@ enum Run {
         #[arg(long, default_value_t = 100)]
         joins: usize,
     },
+    /// Pollers of HLS segments or of a playlist, which someone else publishes: CPU of the server, answers a second.
+    Poll {
+        /// Path of a media playlist.
+        #[arg(long)]
+        playlist: String,
+        #[arg(long)]
+        what: poll::What,
+        #[arg(long)]
+        pollers: usize,
+        /// Length of the measurement, in seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Process id of the server; without it there are no figures of CPU and memory.
+        #[arg(long)]
+        server_pid: Option<u32>,
+    },
+    /// Low-Latency HLS players with blocking reloads: from the send of a part's last frame to the answer.
+    Parts {
+        /// Path of the media playlist of video [default: /{app}/{stream}/media/video0/index.m3u8].
+        #[arg(long)]
+        playlist: Option<String>,
+        #[arg(long)]
+        waiters: usize,
+        /// Length of the measurement, in seconds.
+        #[arg(long, default_value_t = 15)]
+        seconds: u64,
+        /// Process id of the server; without it there are no figures of CPU and memory.
+        #[arg(long)]
+        server_pid: Option<u32>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -81,7 +118,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "fanout-load: {error}");
+            let _ = writeln!(io::stderr(), "streamer-load: {error}");
             ExitCode::FAILURE
         }
     }
@@ -95,6 +132,18 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
             let duration = Duration::from_secs(seconds);
             let plan = fanout::Plan { protocol, viewers, duration, server_pid };
             serde_json::to_string(&fanout::run(target, &plan)?)?
+        }
+        Run::Poll { playlist, what, pollers, seconds, server_pid } => {
+            let duration = Duration::from_secs(seconds);
+            let plan = poll::Plan { http, playlist, what, pollers, duration, server_pid };
+            serde_json::to_string(&poll::run(&plan)?)?
+        }
+        Run::Parts { playlist, waiters, seconds, server_pid } => {
+            let duration = Duration::from_secs(seconds);
+            let of_video = || format!("/{}/{}/media/video0/index.m3u8", target.app, target.stream);
+            let plan =
+                parts::Plan { playlist: playlist.unwrap_or_else(of_video), waiters, duration, server_pid };
+            serde_json::to_string(&parts::run(&target, &plan)?)?
         }
         Run::Join { protocol, joins } => serde_json::to_string(&join::run(target, protocol, joins)?)?,
     };

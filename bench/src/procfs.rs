@@ -49,6 +49,15 @@ pub(crate) fn usage_of_tree(pid: u32) -> io::Result<Usage> {
     Ok(usage)
 }
 
+/// Our own CPU time since the start of the process, in seconds.
+///
+/// # Errors
+///
+/// When `/proc` cannot be read.
+pub(crate) fn own_cpu_s() -> io::Result<f64> {
+    Ok(usage_of(std::process::id())?.cpu_s)
+}
+
 fn usage_of(pid: u32) -> io::Result<Usage> {
     let fields = stat_fields(pid)?;
     let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0);

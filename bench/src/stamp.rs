@@ -56,6 +56,14 @@ impl Stamp {
         }
         Self::from_text(unit.get(23..)?)
     }
+
+    /// The stamps of our SEI messages anywhere in `bytes`, in their order.
+    pub(crate) fn find_in(bytes: &[u8]) -> impl Iterator<Item = Self> {
+        bytes
+            .windows(UUID.len() + STAMP_BYTES)
+            .filter(|window| window.starts_with(&UUID))
+            .filter_map(|window| Self::from_text(&window[UUID.len()..]))
+    }
 }
 
 fn write_hex(mut number: u64, text: &mut [u8]) {

@@ -1,7 +1,9 @@
-//! A small HTTP-FLV and WebSocket-FLV player without sockets, made for load.
+//! The client's side of HTTP without sockets, made for load: a player of HTTP-FLV and WebSocket-FLV, and plain requests.
 
 mod body;
 mod client;
+mod exchange;
 mod flv;
 
 pub(crate) use client::{FlvClient, FlvError};
+pub(crate) use exchange::{AnswerError, Exchange};
