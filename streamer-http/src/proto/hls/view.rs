@@ -171,6 +171,13 @@ mod tests {
     }
 
     #[test]
+    fn segments_listed_are_bounded_however_short_they_are() {
+        let window = window(&[1; MAX_LISTED_SEGMENTS + 1]);
+        assert_eq!(listed(&window, Edge::Live, 3_600).len(), MAX_LISTED_SEGMENTS);
+        assert_eq!(first_listed(&window, ListOptions::default()), 1);
+    }
+
+    #[test]
     fn only_the_live_edge_shows_what_is_being_made_and_the_end() {
         let mut window = with_part(window(&[2_000; 6]));
         let open = |window: &Window, edge| Listed::of(window, edge, ListOptions::default()).open.is_some();

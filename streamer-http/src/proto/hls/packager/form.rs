@@ -159,7 +159,8 @@ impl Form {
         }
     }
 
-    /// Completes the segments of a rendition before `msn` and begins that, then puts in `frame`.
+    /// Completes the segments of a rendition before `msn` and begins that, then puts in `frame`: into a later
+    /// segment where that one is complete already.
     pub(super) fn push(
         &mut self,
         (id, msn): (RenditionId, u64),
@@ -169,14 +170,17 @@ impl Form {
         presentation: &mut Presentation,
     ) {
         let Some(window) = window(presentation, id) else { return };
+        self.tell_open(schedule);
         match (self, stamp) {
             (Self::Ts(writer), _) => {
+                let msn = writer.msn().map_or(msn, |least| least.max(msn));
                 begin(window, msn);
                 writer.advance(msn, schedule, window);
                 writer.push(frame, leading);
             }
             (Self::Fmp4 { writers, .. }, Stamp::Fmp4(stamp)) => {
                 if let Some(writer) = writers.iter_mut().find(|writer| writer.id == id) {
+                    let msn = writer.msn().map_or(msn, |least| least.max(msn));
                     begin(window, msn);
                     writer.advance(msn, schedule, window);
                     writer.push(frame, stamp, schedule.longest_segment(), window);
@@ -186,8 +190,20 @@ impl Form {
         }
     }
 
+    /// Tells `schedule` how long the open segments are, which the target duration has to hold as well.
+    fn tell_open(&self, schedule: &mut Schedule) {
+        if let Self::Fmp4 { writers, .. } = self
+            && schedule.fixed_target_s().is_none()
+        {
+            for writer in writers {
+                schedule.is_open(writer.open_duration());
+            }
+        }
+    }
+
     /// Completes the segments before `msn` of every rendition that has begun, and begins that.
     pub(super) fn advance_all(&mut self, msn: u64, schedule: &mut Schedule, presentation: &mut Presentation) {
+        self.tell_open(schedule);
         match self {
             Self::Ts(writer) => {
                 if let Some(window) = window(presentation, RenditionId::Ts)
@@ -216,6 +232,7 @@ impl Form {
         presentation: &mut Presentation,
         which: impl Fn(RenditionId) -> bool,
     ) {
+        self.tell_open(schedule);
         match self {
             Self::Ts(writer) => {
                 if let Some(window) = window(presentation, RenditionId::Ts) {

@@ -82,3 +82,43 @@ impl Gather {
 fn samples_last(codec: &Codec, samples: u32) -> Option<Duration> {
     Some(duration_of(samples.into(), Timescale::new(codec.sample_rate_hz()?)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use streamer_core::codec::AacConfig;
+    use streamer_core::{Timestamp, TrackId};
+
+    use super::*;
+
+    fn track() -> Track {
+        let codec = Codec::Aac(AacConfig::new(2, 48_000, 2).unwrap());
+        Track { id: TrackId::audio(0), timescale: Timescale::MILLIS, codec }
+    }
+
+    /// Whether frames at these milliseconds, of so many bytes, are enough.
+    fn is_enough(stamps: impl IntoIterator<Item = i64>, len: usize) -> bool {
+        let mut gather = Gather::default();
+        for ms in stamps {
+            let at = Timestamp::from_millis(ms);
+            let frame =
+                Frame { track: TrackId::audio(0), dts: at, pts: at, sync: true, data: vec![0; len].into() };
+            gather.push(Arc::new(frame));
+        }
+        let options = PackagerOptions::default();
+        gather.part_target(&[track()], &track(), &options, false).is_some()
+    }
+
+    #[test]
+    fn a_few_frames_or_some_media_are_enough() {
+        assert!(!is_enough((0..8).map(|frame| frame * 21), 1));
+        assert!(is_enough((0..9).map(|frame| frame * 21), 1));
+        assert!(!is_enough([0, 499], 1) && is_enough([0, 500], 1));
+    }
+
+    #[test]
+    fn what_is_gathered_is_bounded() {
+        assert!(!is_enough((0..MAX_GATHERED_FRAMES as i64 - 1).map(|_| 0), 1));
+        assert!(is_enough((0..MAX_GATHERED_FRAMES as i64).map(|_| 0), 1));
+        assert!(!is_enough([0], MAX_GATHERED_BYTES - 1) && is_enough([0], MAX_GATHERED_BYTES));
+    }
+}

@@ -50,6 +50,10 @@ pub use retention::{Evicted, evict};
 /// much apart cannot be played in low latency, and whoever waits for its playlist is answered.
 pub const MAX_TRACK_LAG: Duration = Duration::from_secs(2);
 
+/// Largest leap of the timeline that is taken for a stall, which becomes a row of gaps; what leaps further begins
+/// anew. The hub closes leaps of more than ten seconds.
+pub const MAX_LEAP: Duration = Duration::from_secs(30);
+
 /// What a call has changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changed {
@@ -227,6 +231,9 @@ impl Packager {
     }
 
     fn take(&mut self, frame: &Arc<Frame>, now_unix_ms: i64, presentation: &mut Presentation) {
+        if self.is_leap(frame) {
+            self.restart(now_unix_ms, presentation);
+        }
         self.schedule.clock().observe(now_unix_ms, frame.dts.as_millis());
         if self.data.iter().any(|track| track.id == frame.track) {
             self.message(frame, presentation);
@@ -238,6 +245,15 @@ impl Packager {
         } else {
             self.route(frame, now_unix_ms, presentation);
         }
+    }
+
+    /// Whether the timeline leaps to `frame`, forth or back.
+    fn is_leap(&self, frame: &Frame) -> bool {
+        let ahead = self.newest.map_or(0, |newest| ticks::cue_ticks(frame.dts).saturating_sub(newest));
+        let leap = ticks_in(MAX_LEAP, CUE_SCALE);
+        let is_leading = self.leading().is_some_and(|leading| leading.id == frame.track);
+        is_leading && ahead.saturating_abs() > leap
+            || ahead > leap && self.tracks.iter().any(|track| track.id == frame.track)
     }
 
     /// Goes on with the frames gathered, if they tell enough, or in any case.
@@ -292,7 +308,10 @@ impl Packager {
         let at = stamp.cue_at();
         self.schedule.reach(at);
         let progress = self.form.progress(id, &stamp);
-        let is_full = progress.bytes >= MAX_SEGMENT_BYTES || progress.frames >= MAX_SEGMENT_FRAMES;
+        let longest = ticks_in(self.schedule.longest_segment(), CUE_SCALE);
+        let is_full = progress.used.saturating_add(stamp.cue_length()) > longest
+            || progress.bytes >= MAX_SEGMENT_BYTES
+            || progress.frames >= MAX_SEGMENT_FRAMES;
         let newest = self.schedule.newest()?.msn;
         let msn = if is_full && progress.msn == Some(newest) {
             self.schedule.cue(at, false);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::MAX_LEAP;
 use super::clock::WallClock;
 use super::options::PackagerOptions;
 use super::ticks::{CUE_SCALE, ticks_in};
@@ -22,9 +23,6 @@ pub const MAX_SEGMENT_FRAMES: usize = 10_000;
 /// How far written decode times may lag behind the real ones before the difference is told as a discontinuity
 /// rather than absorbed: a player's buffer in low latency.
 pub const MAX_DECODE_LAG: Duration = Duration::from_secs(1);
-
-/// Longest leap of the timeline that is taken for a stall; the hub closes those above ten seconds.
-const MAX_STALL: Duration = Duration::from_secs(30);
 
 /// Where a segment begins in every rendition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +65,8 @@ pub(super) enum Cut {
 pub(super) struct Schedule {
     target_duration: Duration,
     max_first: Duration,
+    /// Longest segment that is open while the target is not fixed.
+    longest_open: Duration,
     /// `EXT-X-TARGETDURATION`, once it is fixed.
     target_duration_s: Option<u32>,
     cues: VecDeque<Cue>,
@@ -82,6 +82,7 @@ impl Schedule {
         Self {
             target_duration: options.target_duration,
             max_first: options.max_segment.max(options.target_duration),
+            longest_open: Duration::ZERO,
             target_duration_s: None,
             cues: VecDeque::new(),
             next_msn: first_msn,
@@ -98,8 +99,14 @@ impl Schedule {
     /// The target duration in seconds; `first`, the duration of the first complete segment, fixes it.
     pub(super) fn target_duration_s(&mut self, first: Duration) -> u32 {
         let seconds = |duration: Duration| duration.as_nanos().div_ceil(1_000_000_000);
-        let longest = seconds(self.target_duration).max(seconds(first.saturating_sub(TARGET_TOLERANCE)));
+        let made = first.max(self.longest_open).saturating_sub(TARGET_TOLERANCE);
+        let longest = seconds(self.target_duration).max(seconds(made));
         *self.target_duration_s.get_or_insert(u32::try_from(longest.max(1)).unwrap_or(u32::MAX))
+    }
+
+    /// A segment is `open` and so long already: the target will be no less.
+    pub(super) fn is_open(&mut self, open: Duration) {
+        self.longest_open = self.longest_open.max(open);
     }
 
     /// The same, once it is fixed.
@@ -131,7 +138,10 @@ impl Schedule {
 
     /// Makes a cue point.
     pub(super) fn cue(&mut self, at: i64, discontinuity: bool) {
-        let at = self.cues.back().map_or(at, |newest| newest.at.max(at));
+        // Tracks that were ahead may have been written past the end of the leading one.
+        let leap = ticks_in(MAX_LEAP, CUE_SCALE);
+        let floor = self.cues.back().map(|newest| newest.at).filter(|newest| newest - at <= leap);
+        let at = floor.map_or(at, |floor| floor.max(at));
         let discontinuity = !self.cues.is_empty() && (discontinuity || self.restarting);
         self.discontinuities += u64::from(discontinuity);
         let offset_ms = self.clock.next_offset_ms(discontinuity);
@@ -143,13 +153,8 @@ impl Schedule {
 
     /// Media at `at` are there: makes the first cue, and those by time that a stalled leading track left out.
     pub(super) fn reach(&mut self, at: i64) {
-        match self.cues.back() {
-            Some(newest) if !self.restarting => {
-                if at.saturating_sub(newest.at) > ticks_in(MAX_STALL, CUE_SCALE) {
-                    self.cue(at, true);
-                }
-            }
-            _ => self.cue(at, false),
+        if self.restarting {
+            self.cue(at, false);
         }
         let longest = self.longest_cue();
         while let Some(newest) = self.cues.back().filter(|newest| at.saturating_sub(newest.at) > longest) {
@@ -240,7 +245,8 @@ mod tests {
         let mut schedule = schedule();
         assert_eq!(schedule.decide(10 * SECOND - 3_600, false, 3_600, &at(0)), Cut::No);
         assert_eq!(schedule.decide(10 * SECOND - 3_599, false, 3_600, &at(0)), Cut::Here);
-        assert_eq!(schedule.target_duration_s(Duration::from_millis(3_250)), 3, "stamps jitter");
+        schedule.is_open(Duration::from_millis(3_250));
+        assert_eq!(schedule.target_duration_s(Duration::from_secs(1)), 3, "stamps jitter");
         assert_eq!(schedule.target_duration_s(Duration::from_secs(9)), 3, "constant");
         let longest = 3 * SECOND + 349 * 90;
         assert_eq!(schedule.decide(longest - 3_600, false, 3_600, &at(0)), Cut::No);
@@ -272,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_is_cut_by_time_and_a_leap_is_a_discontinuity() {
+    fn a_stall_is_cut_by_time_and_a_new_timeline_is_a_discontinuity() {
         let mut schedule = schedule();
         schedule.target_duration_s(Duration::from_secs(2));
         let step = 2 * SECOND + 349 * 90;
@@ -281,9 +287,10 @@ mod tests {
             schedule.newest().map(|cue| (cue.msn, cue.at, cue.discontinuity)),
             Some((9, 2 * step, false))
         );
-        let far = 2 * step + ticks_in(MAX_STALL, CUE_SCALE) + 1;
-        schedule.reach(far);
-        assert_eq!(schedule.newest().map(|cue| (cue.msn, cue.at, cue.discontinuity)), Some((10, far, true)));
+        schedule.restart();
+        schedule.reach(step);
+        let newest = schedule.newest().map(|cue| (cue.msn, cue.at, cue.discontinuity));
+        assert_eq!(newest, Some((10, 2 * step, true)), "not before what there is");
         assert_eq!(schedule.governing(step + 1).map(|cue| cue.msn), Some(8));
         assert_eq!(schedule.governing(-1).map(|cue| cue.msn), Some(7));
         schedule.forget_before(10);

@@ -5,3 +5,4 @@ mod script;
 mod valid;
 
 mod cases;
+mod properties;

@@ -16,6 +16,7 @@ use streamer_core::container::fmp4::{
 };
 use streamer_core::{Frame, MediaKind, Timescale, Timestamp, Track};
 
+use super::MAX_LEAP;
 use super::part_target::MIN_PART_PERCENT;
 use super::rate::{FrameInterval, audio_samples};
 use super::schedule::{Cue, Progress, Schedule};
@@ -50,6 +51,7 @@ struct Open {
     cue: Cue,
     /// Decode time of its first sample, once there is one.
     start: Option<i64>,
+    start_unix_ms: Option<i64>,
     independent: bool,
     /// Ticks of the parts that are complete.
     used: i64,
@@ -64,6 +66,7 @@ impl Open {
         Self {
             cue,
             start: None,
+            start_unix_ms: None,
             independent: false,
             used: 0,
             frames: 0,
@@ -104,7 +107,9 @@ pub(super) struct TrackWriter {
     /// Decode time of the next sample; `None` takes the real one.
     end: Option<i64>,
     /// Before this the next sample does not begin, wherever it really is.
-    floor: i64,
+    floor: Option<i64>,
+    /// Wall clock at the start of the newest segment.
+    least_unix_ms: i64,
     /// Ticks that the last frame was to last.
     length: i64,
     open: Option<Open>,
@@ -146,7 +151,8 @@ impl TrackWriter {
             part_target: part_target.map(|target| ticks_in(target, scale).max(1)),
             sequence_number: 0,
             end: None,
-            floor: 0,
+            floor: None,
+            least_unix_ms: i64::MIN,
             length: 1,
             open: None,
             next_msn,
@@ -206,6 +212,12 @@ impl TrackWriter {
         })
     }
 
+    /// How long the open segment is.
+    pub(super) fn open_duration(&self) -> Duration {
+        let start = self.open.as_ref().and_then(|open| open.start);
+        start.zip(self.end).map_or(Duration::ZERO, |(start, end)| duration_of(end - start, self.scale))
+    }
+
     /// Completes segments up to the one before `msn`, and begins that. Returns whether anything was completed.
     pub(super) fn advance(&mut self, msn: u64, schedule: &mut Schedule, window: &mut Window) -> bool {
         let mut completed = false;
@@ -214,7 +226,7 @@ impl TrackWriter {
         {
             completed |= self.complete(cue.at, schedule, window);
             if cue.discontinuity {
-                (self.end, self.floor) = (None, 0);
+                self.begin_anew();
             }
             self.open = Some(Open::new(cue, std::mem::take(&mut self.date_ranges)));
             self.next_msn = Some(cue.msn + 1);
@@ -224,7 +236,8 @@ impl TrackWriter {
 
     /// Puts in a frame of the open segment.
     pub(super) fn push(&mut self, frame: &Frame, stamp: &Stamp, longest: Duration, window: &mut Window) {
-        let start = self.end.unwrap_or_else(|| stamp.at.max(self.floor));
+        let Some(cue) = self.open.as_ref().map(|open| open.cue) else { return };
+        let start = self.end.unwrap_or_else(|| self.real(stamp.at, &cue));
         let Some(open) = &mut self.open else { return };
         if open.start.is_none() {
             (open.start, open.independent) = (Some(start), frame.sync);
@@ -284,9 +297,28 @@ impl TrackWriter {
     pub(super) fn finish(&mut self, until: i64, schedule: &mut Schedule, window: &mut Window) -> bool {
         let completed = self.complete(until, schedule, window);
         self.open = None;
-        (self.end, self.expected, self.reorder) = (None, None, None);
+        self.begin_anew();
+        (self.expected, self.reorder) = (None, None);
         self.interval.restart();
         completed
+    }
+
+    /// The next sample begins at its real decode time.
+    fn begin_anew(&mut self) {
+        self.floor = self.end.take().or(self.floor);
+    }
+
+    /// Where a sample begins that is really decoded at `at`: not before what was written, unless the timeline
+    /// has leapt back, and not before the cue of its segment.
+    fn real(&self, at: i64, cue: &Cue) -> i64 {
+        let leap = ticks_in(MAX_LEAP, self.scale);
+        let floor = self.floor.filter(|floor| floor - at <= leap).unwrap_or(0);
+        at.max(self.decode_time(cue.at)).max(floor).max(0)
+    }
+
+    /// When a frame presented at the cue `at` is decoded.
+    fn decode_time(&self, at: i64) -> i64 {
+        convert(at - self.reorder.unwrap_or(0), CUE_SCALE, self.scale).saturating_add(self.origin)
     }
 
     /// Ticks that the last sample of the open part may last.
@@ -311,6 +343,17 @@ impl TrackWriter {
         self.end = Some(start + duration);
     }
 
+    /// Wall clock at the start of the open segment. A slew must not let it fall where segments are short.
+    fn begin_wall(&mut self, cue: &Cue, start: i64) -> i64 {
+        let begun = self.open.as_ref().and_then(|open| open.start_unix_ms);
+        let wall = begun.unwrap_or_else(|| self.wall_ms(cue, start).max(self.least_unix_ms));
+        self.least_unix_ms = wall;
+        if let Some(open) = &mut self.open {
+            open.start_unix_ms = Some(wall);
+        }
+        wall
+    }
+
     fn wall_ms(&self, cue: &Cue, decode_time: i64) -> i64 {
         let media_time = Timestamp::new(decode_time - self.origin, self.scale).as_millis();
         let reorder_ms = Timestamp::new(self.reorder.unwrap_or(0), CUE_SCALE).as_millis();
@@ -323,7 +366,7 @@ impl TrackWriter {
         let independent = first.sync;
         let Some(cue) = self.open.as_ref().map(|open| open.cue) else { return };
         let begins = self.open.as_ref().is_some_and(|open| open.body.is_empty());
-        let start_unix_ms = self.wall_ms(&cue, part.base);
+        let start_unix_ms = self.begin_wall(&cue, part.base);
         let run = TrackRun {
             track_id: TRACK_ID,
             base_decode_time: part.base.max(0).unsigned_abs(),
@@ -365,25 +408,20 @@ impl TrackWriter {
             self.set_duration(start, duration.max(1));
         }
         self.close_part(window);
+        let Some((cue, start)) = self.open.as_ref().map(|open| (open.cue, open.start)) else { return false };
+        let begins = start.or(self.end).unwrap_or_else(|| self.real(self.decode_time(cue.at), &cue));
+        let start_unix_ms = self.begin_wall(&cue, begins);
         let Some(open) = self.open.take() else { return false };
         let listed = window.open.take();
-        let longest = schedule.longest_segment();
-        let (start, duration, body) = match open.start {
-            Some(start) => {
-                let parts = listed.as_ref().map(|listed| listed.parts.iter().map(|part| part.duration).sum());
-                let duration = parts.unwrap_or_else(|| duration_of(open.used, self.scale));
-                (start, duration, SegmentBody::Memory(open.body))
-            }
-            None => {
-                let decode_time = |at: i64| {
-                    convert(at - self.reorder.unwrap_or(0), CUE_SCALE, self.scale).saturating_add(self.origin)
-                };
-                let start = self.end.take().unwrap_or_else(|| decode_time(open.cue.at).max(self.floor));
-                let duration = duration_of(decode_time(until) - start, self.scale);
-                let duration = duration.clamp(MIN_GAP, longest);
-                self.floor = start;
-                (start, duration, SegmentBody::Missing)
-            }
+        let (duration, body) = if start.is_some() {
+            let parts = listed.as_ref().map(|listed| listed.parts.iter().map(|part| part.duration).sum());
+            let duration = parts.unwrap_or_else(|| duration_of(open.used, self.scale));
+            (duration, SegmentBody::Memory(open.body))
+        } else {
+            // Decode times begin anew behind a gap.
+            (self.end, self.floor) = (None, Some(begins));
+            let duration = duration_of(self.decode_time(until) - begins, self.scale);
+            (duration.clamp(MIN_GAP, schedule.longest_segment()), SegmentBody::Missing)
         };
         let len_bytes = match &body {
             SegmentBody::Memory(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
@@ -393,7 +431,7 @@ impl TrackWriter {
         window.segments.push_back(Arc::new(Segment {
             msn: open.cue.msn,
             duration,
-            start_unix_ms: self.wall_ms(&open.cue, start),
+            start_unix_ms,
             discontinuity: open.cue.discontinuity,
             discontinuity_sequence: open.cue.discontinuity_sequence,
             independent: open.independent,

@@ -41,6 +41,8 @@ pub(super) struct TsWriter {
     tracks: Vec<(TrackId, FrameInterval, Option<i64>)>,
     open: Option<Open>,
     next_msn: Option<u64>,
+    /// Wall clock at the start of the newest segment, which a slew must not let fall.
+    least_unix_ms: i64,
     date_ranges: Vec<DateRange>,
 }
 
@@ -48,7 +50,14 @@ impl TsWriter {
     pub(super) fn new() -> Self {
         let options = TsOptions { repeat_tables: false, ..TsOptions::default() };
         let muxer = TsMuxer::new(options);
-        Self { muxer, tracks: Vec::new(), open: None, next_msn: None, date_ranges: Vec::new() }
+        Self {
+            muxer,
+            tracks: Vec::new(),
+            open: None,
+            next_msn: None,
+            least_unix_ms: i64::MIN,
+            date_ranges: Vec::new(),
+        }
     }
 
     /// Whether a transport stream carries `codec`.
@@ -153,11 +162,12 @@ impl TsWriter {
             SegmentBody::Memory(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
             SegmentBody::Stored | SegmentBody::Missing => 0,
         };
+        self.least_unix_ms = open.cue.offset_ms.saturating_add(millis(open.cue.at)).max(self.least_unix_ms);
         window.target_duration_s = Some(schedule.target_duration_s(duration));
         window.segments.push_back(Arc::new(Segment {
             msn: open.cue.msn,
             duration,
-            start_unix_ms: open.cue.offset_ms.saturating_add(millis(open.cue.at)),
+            start_unix_ms: self.least_unix_ms,
             discontinuity: open.cue.discontinuity,
             discontinuity_sequence: open.cue.discontinuity_sequence,
             independent: open.independent.unwrap_or(false),
