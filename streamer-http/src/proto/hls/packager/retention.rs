@@ -59,15 +59,36 @@ pub fn evict(presentation: &mut Presentation, options: &PackagerOptions) -> Vec<
             .retain(|rendition| !rendition.window.ended || !rendition.window.segments.is_empty());
     }
     while bytes_held(presentation) > options.max_bytes {
+        let releasable = |window: &Window| first_in_memory(window, first_listed(window, options.list)).is_some();
         let oldest = presentation
             .renditions
             .iter_mut()
-            .filter(|rendition| first_listed(&rendition.window, options.list) > 0)
+            .filter(|rendition| releasable(&rendition.window))
             .min_by_key(|rendition| rendition.window.segments.front().map(|segment| segment.start_unix_ms));
         let Some(rendition) = oldest else { break };
-        pop(&mut rendition.window, rendition.id, &mut evicted);
+        release(&mut rendition.window, rendition.id, options.list, &mut evicted);
     }
     evicted
+}
+
+/// Takes the oldest segment in memory that is not listed out of it: out of the window, or where older ones are
+/// in the store, into a gap.
+fn release(window: &mut Window, rendition: RenditionId, list: ListOptions, evicted: &mut Vec<Evicted>) {
+    match first_in_memory(window, first_listed(window, list)) {
+        Some(0) => pop(window, rendition, evicted),
+        Some(index) => {
+            if let Some(segment) = window.segments.get_mut(index) {
+                let segment = Arc::make_mut(segment);
+                (segment.body, segment.parts, segment.len_bytes) = (SegmentBody::Missing, Vec::new(), 0);
+            }
+        }
+        None => {}
+    }
+}
+
+/// Index of the first segment before index `end` whose body is in memory.
+fn first_in_memory(window: &Window, end: usize) -> Option<usize> {
+    window.segments.iter().take(end).position(|segment| matches!(segment.body, SegmentBody::Memory(_)))
 }
 
 fn pop(window: &mut Window, rendition: RenditionId, evicted: &mut Vec<Evicted>) {
@@ -169,6 +190,24 @@ mod tests {
         assert_eq!(evict(&mut presentation(21, 1_000), &options).len(), 1);
         assert_eq!(evict(&mut presentation(31, 10), &options).len(), 1, "older than the history");
         assert_eq!(evict(&mut presentation(20, 1_000_000), &options).len(), 16);
+    }
+
+    #[test]
+    fn what_is_stored_stays_and_what_the_store_was_too_slow_for_is_a_gap() {
+        let options = PackagerOptions { history: Duration::from_secs(600), max_bytes: 10_000, ..options() };
+        let mut held = presentation(20, 1_000);
+        for segment in held.renditions[0].window.segments.iter_mut().take(8) {
+            Arc::make_mut(segment).body = SegmentBody::Stored;
+        }
+        assert!(evict(&mut held, &options).is_empty());
+        let missing = |held: &Presentation| -> Vec<u64> {
+            let segments = held.renditions[0].window.segments.iter();
+            segments.filter(|segment| segment.body == SegmentBody::Missing).map(|segment| segment.msn).collect()
+        };
+        assert_eq!(missing(&held), [8, 9]);
+        held.renditions[0].window.segments.extend((20..30).map(|msn| segment(msn, 2, 1_000_000)));
+        assert!(evict(&mut held, &options).is_empty());
+        assert_eq!(missing(&held), (8..26).collect::<Vec<_>>(), "but what is listed stays");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) fn tracks(list: &[Track]) -> Media {
     Media::Tracks(Arc::new(Tracks { list: list.to_vec(), metadata: Vec::new() }))
 }
 
-/// A frame whose payload is one NAL unit, or raw data, that holds `number`.
+/// A frame whose payload is one NAL unit, or raw data, that holds `number`: in digits, which make no start code.
 pub(super) fn frame(track: TrackId, dts_ms: i64, pts_ms: i64, sync: bool, number: u64) -> Arc<Frame> {
     let mut data = BytesMut::new();
     if track == AUDIO {
@@ -40,14 +40,14 @@ pub(super) fn frame(track: TrackId, dts_ms: i64, pts_ms: i64, sync: bool, number
         data.put_u32(9);
         data.put_u8(if sync { 0x65 } else { 0x41 });
     }
-    data.put_u64(number << 1 | 1);
+    data.put_slice(format!("{number:08}").as_bytes());
     let (dts, pts) = (Timestamp::from_millis(dts_ms), Timestamp::from_millis(pts_ms));
     Arc::new(Frame { track, dts, pts, sync, data: data.freeze() })
 }
 
 /// The number that [`frame`] put into a payload.
 pub(super) fn number_of(data: &Bytes) -> u64 {
-    u64::from_be_bytes(data[data.len() - 8..].try_into().unwrap()) >> 1
+    std::str::from_utf8(&data[data.len() - 8..]).unwrap().parse().unwrap()
 }
 
 /// Video as an encoder makes it.
