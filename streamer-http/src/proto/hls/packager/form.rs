@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use streamer_core::codec::DataFormat;
 use streamer_core::container::fmp4;
 use streamer_core::{Codec, Frame, MediaKind, Track, TrackId};
 
@@ -332,7 +333,6 @@ fn rendition_of(track: &Track) -> Option<RenditionId> {
 
 /// Whether messages of `codec` go beside the media, and under which scheme.
 pub(super) const fn event_scheme(codec: &Codec) -> Option<&'static str> {
-    use streamer_core::codec::DataFormat;
     match codec {
         Codec::Data(DataFormat::Scte35) => Some(fmp4::SCHEME_SCTE35),
         Codec::Data(DataFormat::Id3) => Some(fmp4::SCHEME_ID3),

@@ -38,7 +38,7 @@ use self::events::SpliceLog;
 use self::form::{Form, Shared, event_scheme};
 use self::gather::Gather;
 use self::hold::Hold;
-use self::schedule::{Cut, MAX_SEGMENT_BYTES, MAX_SEGMENT_FRAMES, Schedule};
+use self::schedule::{Cut, MAX_LEAP, MAX_SEGMENT_BYTES, MAX_SEGMENT_FRAMES, Schedule};
 use self::ticks::{CUE_SCALE, ticks_in};
 use super::name::{Container, RenditionId, RunId};
 use super::presentation::Presentation;
@@ -49,10 +49,6 @@ pub use retention::{Evicted, evict};
 /// How far a track may be behind the others before its segments are completed without it: tracks that arrive so
 /// much apart cannot be played in low latency, and whoever waits for its playlist is answered.
 pub const MAX_TRACK_LAG: Duration = Duration::from_secs(2);
-
-/// Largest leap of the timeline that is taken for a stall, which becomes a row of gaps; what leaps further begins
-/// anew. The hub closes leaps of more than ten seconds.
-pub const MAX_LEAP: Duration = Duration::from_secs(30);
 
 /// What a call has changed.
 #[derive(Clone, Debug, Default, PartialEq)]

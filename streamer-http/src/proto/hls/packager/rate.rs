@@ -1,6 +1,7 @@
 //! How long the next frame of a track will last: what lets a part leave with its last frame and not one later.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use streamer_core::codec::opus;
 use streamer_core::{Codec, MediaKind, Timescale, Timestamp};
@@ -14,6 +15,8 @@ const ENOUGH: usize = 4;
 /// Parts in a hundred that the configuration may differ from what is seen and still be taken: it is exact,
 /// and stamps of whole milliseconds are not.
 const STATED_TOLERANCE_PERCENT: i64 = 5;
+/// Longest distance that says something of the rate.
+const MAX_INTERVAL: Duration = Duration::from_secs(2);
 /// Of a track of which nothing is known: 25 frames per second.
 const UNKNOWN_MS: i64 = 40;
 
@@ -40,7 +43,7 @@ impl FrameInterval {
         let distance = self.last.map(|last| at.saturating_sub(last));
         self.last = Some(at);
         // A pause of seconds says nothing of the rate; nor do frames whose stamps were flattened.
-        let sane = 1..=ticks_in(std::time::Duration::from_secs(2), self.scale);
+        let sane = 1..=ticks_in(MAX_INTERVAL, self.scale);
         if let Some(distance) = distance.filter(|distance| sane.contains(distance)) {
             if self.distances.len() == SAMPLES {
                 self.distances.pop_front();

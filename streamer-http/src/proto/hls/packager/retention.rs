@@ -59,12 +59,12 @@ pub fn evict(presentation: &mut Presentation, options: &PackagerOptions) -> Vec<
             .retain(|rendition| !rendition.window.ended || !rendition.window.segments.is_empty());
     }
     while bytes_held(presentation) > options.max_bytes {
-        let releasable = |window: &Window| first_in_memory(window, first_listed(window, options.list)).is_some();
-        let oldest = presentation
-            .renditions
-            .iter_mut()
-            .filter(|rendition| releasable(&rendition.window))
-            .min_by_key(|rendition| rendition.window.segments.front().map(|segment| segment.start_unix_ms));
+        let releasable =
+            |window: &Window| first_in_memory(window, first_listed(window, options.list)).is_some();
+        let oldest =
+            presentation.renditions.iter_mut().filter(|rendition| releasable(&rendition.window)).min_by_key(
+                |rendition| rendition.window.segments.front().map(|segment| segment.start_unix_ms),
+            );
         let Some(rendition) = oldest else { break };
         release(&mut rendition.window, rendition.id, options.list, &mut evicted);
     }
@@ -202,7 +202,10 @@ mod tests {
         assert!(evict(&mut held, &options).is_empty());
         let missing = |held: &Presentation| -> Vec<u64> {
             let segments = held.renditions[0].window.segments.iter();
-            segments.filter(|segment| segment.body == SegmentBody::Missing).map(|segment| segment.msn).collect()
+            segments
+                .filter(|segment| segment.body == SegmentBody::Missing)
+                .map(|segment| segment.msn)
+                .collect()
         };
         assert_eq!(missing(&held), [8, 9]);
         held.renditions[0].window.segments.extend((20..30).map(|msn| segment(msn, 2, 1_000_000)));

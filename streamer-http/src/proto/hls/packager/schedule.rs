@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::MAX_LEAP;
 use super::clock::WallClock;
 use super::options::PackagerOptions;
 use super::ticks::{CUE_SCALE, ticks_in};
@@ -23,6 +22,10 @@ pub const MAX_SEGMENT_FRAMES: usize = 10_000;
 /// How far written decode times may lag behind the real ones before the difference is told as a discontinuity
 /// rather than absorbed: a player's buffer in low latency.
 pub const MAX_DECODE_LAG: Duration = Duration::from_secs(1);
+
+/// Largest leap of the timeline that is taken for a stall, which becomes a row of gaps; what leaps further begins
+/// anew. The hub closes leaps of more than ten seconds.
+pub const MAX_LEAP: Duration = Duration::from_secs(30);
 
 /// Where a segment begins in every rendition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

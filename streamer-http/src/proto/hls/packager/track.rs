@@ -16,10 +16,9 @@ use streamer_core::container::fmp4::{
 };
 use streamer_core::{Frame, MediaKind, Timescale, Timestamp, Track};
 
-use super::MAX_LEAP;
 use super::part_target::MIN_PART_PERCENT;
 use super::rate::{FrameInterval, audio_samples};
-use super::schedule::{Cue, Progress, Schedule};
+use super::schedule::{Cue, MAX_LEAP, Progress, Schedule};
 use super::ticks::{CUE_SCALE, convert, cue_ticks, duration_of, ticks_in};
 use crate::proto::hls::name::RenditionId;
 use crate::proto::hls::segment::{DateRange, Map, Part, Segment, SegmentBody};
@@ -28,6 +27,10 @@ use crate::proto::hls::window::{OpenSegment, Window};
 /// How far audio stamps may be off from what the samples say before they are believed: stamps of whole
 /// milliseconds and of a jittering capture are not worth a click.
 pub const AUDIO_STAMP_TOLERANCE: Duration = Duration::from_millis(50);
+/// Messages that wait for the next part; a part lasts a fraction of a second.
+pub const MAX_PENDING_EVENTS: usize = 64;
+/// A gap lasts some time: a segment of duration zero is none.
+const MIN_GAP: Duration = Duration::from_millis(1);
 /// Finest timescale that is taken over; ten seconds of a finer one do not fit a sample's 32 bits.
 const MAX_TIMESCALE_HZ: u32 = 1_000_000;
 /// `track_ID` in every init segment: each has one track.
@@ -444,11 +447,6 @@ impl TrackWriter {
         true
     }
 }
-
-/// Messages that wait for the next part; a part lasts a fraction of a second.
-pub const MAX_PENDING_EVENTS: usize = 64;
-/// A gap lasts some time: a segment of duration zero is none.
-const MIN_GAP: Duration = Duration::from_millis(1);
 
 /// The timescale of the written track: the sampling rate of audio, for frames then last a whole number of
 /// ticks; the source's own where it is finer than milliseconds; else that of MPEG.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use streamer_core::container::ts::{TsMuxer, TsOptions};
-use streamer_core::{Codec, Frame, Media, Muxer, Timescale, Track, TrackId, Tracks};
+use streamer_core::{Codec, Frame, Media, Muxer, Timescale, Timestamp, Track, TrackId, Tracks};
 
 use super::rate::FrameInterval;
 use super::schedule::{Cue, Progress, Schedule};
@@ -190,5 +190,5 @@ fn joined(pieces: &[Bytes]) -> Bytes {
 }
 
 fn millis(at: i64) -> i64 {
-    streamer_core::Timestamp::new(at, CUE_SCALE).rescale(Timescale::MILLIS).ticks()
+    Timestamp::new(at, CUE_SCALE).rescale(Timescale::MILLIS).ticks()
 }

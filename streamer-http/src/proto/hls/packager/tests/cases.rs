@@ -491,6 +491,9 @@ fn messages_stand_beside_the_media_and_splices_are_date_ranges() {
         let at = before.last().unwrap().dts.as_millis();
         run.frame(&message(at, SPLICE));
         run.frame(&message(at + 10, SPLICE));
+        let open = run.presentation.renditions[0].window.open.as_ref();
+        assert!(open.is_none_or(|open| open.date_ranges.len() == 1), "told with the parts");
+        assert_eq!(open.is_some(), container == Container::Fmp4);
         run.frames(after);
         run.end();
         assert_valid(&run.presentation);
