@@ -196,10 +196,6 @@ impl<T: Transport> Follower<T> {
         }
         while fetches.join_next().await.is_some() {}
         hints.shutdown().await;
-        let removed = self.checker.lock().removed(&name);
-        if let Some(want) = removed {
-            Arc::clone(&self).fetch(name, want, REQUEST_LIMIT, None).await;
-        }
     }
 
     async fn refusal(self: Arc<Self>, name: String, place: String, asked: Asked) {

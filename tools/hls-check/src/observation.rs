@@ -59,7 +59,7 @@ pub enum What {
     Part(u64, u64),
     /// A resource of EXT-X-PRELOAD-HINT.
     Hint,
-    /// A segment that has left the playlist.
+    /// A segment, or the last part of it, that is no longer listed.
     Removed(u64),
 }
 

@@ -95,6 +95,7 @@ fn playlists() -> Vec<Fault> {
             }
         })),
         fault("version-too-low", ll(), replace!("VERSION:6", "VERSION:5")),
+        fault("version-too-high", plain(), replace!("VERSION:6", "VERSION:7")),
         fault("target-duration-missing", plain(), |call, answer| {
             if call.now > 70_000 {
                 answer.edit(|text| text.replace("#EXT-X-TARGETDURATION:2\n", ""));
@@ -327,6 +328,14 @@ fn resources() -> Vec<Fault> {
                 answer.status = 404;
             }
         }),
+        // Parts of segments that no longer list them.
+        fault("removed-too-soon", ll(), |call, answer| {
+            let number = call.file.strip_prefix("vp").and_then(|rest| rest.split_once('-'));
+            let number = number.and_then(|(number, _)| number.parse::<u64>().ok());
+            if number.is_some_and(|number| number + 3 < call.now / 2_000) {
+                answer.status = 404;
+            }
+        }),
         fault("map-malformed", ll(), |call, answer| {
             if call.file == "vinit.mp4" {
                 answer.body.truncate(100);
@@ -407,6 +416,11 @@ fn presentation() -> Vec<Fault> {
             });
         }),
         main("bandwidth-exceeded", replace!("BANDWIDTH=200000", "BANDWIDTH=10000")),
+        main("server-controls-differ", |call, answer| {
+            if call.file == "audio.m3u8" {
+                answer.edit(|text| text.replace(",HOLD-BACK=6.0", ",HOLD-BACK=7.0"));
+            }
+        }),
         multivariant(fault("target-durations-differ", Shape::plain(), |call, answer| {
             if call.file == "audio.m3u8" {
                 answer.edit(|text| text.replace("TARGETDURATION:2", "TARGETDURATION:3"));

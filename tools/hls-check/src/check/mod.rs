@@ -129,11 +129,11 @@ impl Checker {
                     .renditions
                     .entry(seen.playlist.clone())
                     .or_insert_with(|| Rendition::new(self.low_latency, independent));
-                let (control, target) = (playlist.control.can_block_reload, playlist.target_duration);
+                let (control, target) = (playlist.control.clone(), playlist.target_duration);
                 let reports = playlist.reports.clone();
                 let current = rendition.playlist(*playlist, seen, asked, &mut self.counts, faults);
                 if current {
-                    self.across(seen, &reports, target, control, faults);
+                    self.across(seen, &reports, target, &control, faults);
                 }
             }
         }
@@ -145,7 +145,7 @@ impl Checker {
         seen: &Observation,
         reports: &[m3u8::Report],
         target: Option<u64>,
-        blocking: bool,
+        control: &m3u8::ServerControl,
         faults: &mut Faults,
     ) {
         let at = seen.response.done;
@@ -176,7 +176,7 @@ impl Checker {
             other.report((sequence, part), at, &report.uri, faults);
         }
         let low_latency = self.renditions.get(&seen.playlist).is_some_and(Rendition::low_latency);
-        if low_latency && blocking {
+        if low_latency && control.can_block_reload {
             for (url, other) in self.renditions.iter().filter(|(url, _)| **url != seen.playlist) {
                 if other.low_latency() && !reported.contains(&without_query(url)) {
                     faults.push((rule::RENDITION_REPORT_MISSING, format!("there is no report of {url}")));
@@ -190,6 +190,12 @@ impl Checker {
                 faults.push((
                     rule::TARGET_DURATIONS_DIFFER,
                     format!("the target duration is {own} s, that of {url} is {theirs} s"),
+                ));
+            }
+            if other.control().is_some_and(|theirs| theirs != control) {
+                faults.push((
+                    rule::SERVER_CONTROLS_DIFFER,
+                    format!("EXT-X-SERVER-CONTROL is not that of {url}"),
                 ));
             }
         }
@@ -216,11 +222,6 @@ impl Checker {
     /// Requests that a server that blocks reloads has to refuse.
     pub fn refusals(&self, playlist: &str) -> Vec<Asked> {
         self.renditions.get(playlist).map(Rendition::refusals).unwrap_or_default()
-    }
-
-    /// A segment that left the playlist a short while ago and must still be there.
-    pub fn removed(&self, playlist: &str) -> Option<Want> {
-        self.renditions.get(playlist)?.removed()
     }
 
     /// What the run as a whole shows to be wrong.

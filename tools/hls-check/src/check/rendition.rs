@@ -1,12 +1,12 @@
 //! One media playlist as it is followed: what was seen of it, what to ask for next.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::blocking::{self, Before, LATENCY_ALLOWANCE};
 use super::bytes::Shelf;
 use super::{Counts, Faults, delta, form, latency, micros, reload, resource};
-use crate::m3u8::{MediaPlaylist, Micros, Segment, brief, seconds};
+use crate::m3u8::{MediaPlaylist, Micros, ServerControl, brief, seconds};
 use crate::observation::{Asked, Next, Observation, Resource, Response, Want, What};
 use crate::options::LowLatency;
 use crate::rule;
@@ -25,6 +25,9 @@ const MAX_REMEMBERED_EDGES: usize = 1024;
 
 /// A playlist that went back is taken for the true one when it comes so many times: the server has begun anew.
 const TRUE_AFTER: u32 = 2;
+
+/// Requests for what is no longer listed: enough to see whether it is kept.
+const MAX_REMOVED_PROBES: usize = 12;
 
 /// So far ahead of the end a request must be refused; the specification allows two segments.
 const TOO_FAR: u64 = 100;
@@ -52,7 +55,13 @@ pub(super) struct Rendition {
     asked_parts: BTreeSet<(u64, u64)>,
     asked_maps: BTreeSet<Resource>,
     asked_hints: VecDeque<Resource>,
-    left: Option<(Segment, Micros)>,
+    /// When each listed segment appeared first.
+    appeared: BTreeMap<u64, Micros>,
+    /// The longest that the playlist has been.
+    longest: Micros,
+    /// What is no longer listed and was asked for again, and until when it must be there.
+    gone: Vec<(Resource, Micros)>,
+    probes: Vec<Want>,
     could_skip: u64,
     did_skip: u64,
     shelf: Shelf,
@@ -79,7 +88,10 @@ impl Rendition {
             asked_parts: BTreeSet::new(),
             asked_maps: BTreeSet::new(),
             asked_hints: VecDeque::new(),
-            left: None,
+            appeared: BTreeMap::new(),
+            longest: 0,
+            gone: Vec::new(),
+            probes: Vec::new(),
             could_skip: 0,
             did_skip: 0,
             shelf: Shelf::default(),
@@ -225,12 +237,30 @@ impl Rendition {
         self.stalled = since > most && !self.moved;
     }
 
-    /// Remembers the newest segment that this load no longer has.
+    /// Has what this load no longer lists, and what must still be there, asked for once more.
     fn note_removed(&mut self, new: &MediaPlaylist, done: Micros) {
         let Some(old) = &self.current else { return };
-        let Some(last) = new.media_sequence.checked_sub(1).and_then(|last| old.segment(last)) else { return };
-        if !last.gap {
-            self.left = Some((last.clone(), done + last.duration + old.duration()));
+        let mut gone = Vec::new();
+        let newest = new.media_sequence.checked_sub(1).and_then(|last| old.segment(last));
+        if let Some(segment) = newest.filter(|segment| !segment.gap)
+            && let Some(appeared) = self.appeared.get(&segment.sequence)
+        {
+            let until = appeared + segment.duration + self.longest;
+            gone.push((segment.sequence, resource(&self.base, &segment.uri, segment.range), until));
+        }
+        for segment in old.segments.iter().filter(|segment| segment.sequence >= new.media_sequence) {
+            let kept = new.segment(segment.sequence).is_none_or(|now| !now.parts.is_empty());
+            if let Some(part) = segment.parts.last().filter(|part| !kept && !part.gap) {
+                // They were listed at the last load at least.
+                let until = self.received + 3 * new.target();
+                gone.push((segment.sequence, resource(&self.base, &part.uri, part.range), until));
+            }
+        }
+        for (sequence, place, until) in gone {
+            if let Some(place) = place.filter(|_| until > done && self.gone.len() < MAX_REMOVED_PROBES) {
+                self.probes.push(Want { what: What::Removed(sequence), resource: place.clone() });
+                self.gone.push((place, until));
+            }
         }
     }
 
@@ -239,6 +269,14 @@ impl Rendition {
             self.grew = done;
         }
         self.received = done;
+        self.longest = self.longest.max(playlist.duration());
+        // What the first load lists appeared while what follows it was made.
+        let mut after = if self.current.is_none() { playlist.duration() } else { 0 };
+        for segment in &playlist.segments {
+            after = (after - segment.duration).max(0);
+            self.appeared.entry(segment.sequence).or_insert(done - after);
+        }
+        self.appeared = self.appeared.split_off(&playlist.media_sequence);
         if let Some(last) = playlist.last() {
             self.edges.push_back((done, last));
         }
@@ -256,12 +294,13 @@ impl Rendition {
     /// Takes in a resource.
     pub(super) fn resource(&mut self, seen: &Observation, counts: &mut Counts, faults: &mut Faults) {
         if matches!(seen.what, What::Removed(_)) {
-            let due = self.left.as_ref().map_or(0, |(_, until)| *until);
+            let known = self.gone.iter().find(|(place, _)| *place == seen.resource);
+            let due = known.map_or(0, |(_, until)| *until);
             if !seen.response.ok() && micros(seen.response.done) < due {
                 let outcome = seen.response.outcome();
                 faults.push((
                     rule::REMOVED_TOO_SOON,
-                    format!("{} has left the playlist, and now: {outcome}", brief(&seen.resource.url)),
+                    format!("{} is no longer listed, and now: {outcome}", brief(&seen.resource.url)),
                 ));
             }
             return;
@@ -308,7 +347,7 @@ impl Rendition {
     pub(super) fn wants(&mut self) -> Vec<Want> {
         let (Some(playlist), Some(from)) = (&self.current, self.from) else { return Vec::new() };
         let latency = self.mode != LowLatency::Off;
-        let mut wants = Vec::new();
+        let mut wants = std::mem::take(&mut self.probes);
         for segment in playlist.all().filter(|segment| segment.sequence >= from) {
             let complete = !segment.uri.is_empty();
             if let Some(map) = &segment.map
@@ -384,12 +423,6 @@ impl Rendition {
         }
     }
 
-    pub(super) fn removed(&self) -> Option<Want> {
-        let (segment, _) = self.left.as_ref()?;
-        let resource = resource(&self.base, &segment.uri, segment.range)?;
-        Some(Want { what: What::Removed(segment.sequence), resource })
-    }
-
     /// Holds what another playlist reported of this one at `at` against what was seen of it.
     pub(super) fn report(&self, reported: (u64, Option<u64>), at: Duration, uri: &str, faults: &mut Faults) {
         let Some(playlist) = &self.current else { return };
@@ -412,6 +445,10 @@ impl Rendition {
 
     pub(super) fn target_duration(&self) -> Option<u64> {
         self.current.as_ref().filter(|playlist| !playlist.i_frames_only)?.target_duration
+    }
+
+    pub(super) fn control(&self) -> Option<&ServerControl> {
+        self.current.as_ref().map(|playlist| &playlist.control)
     }
 
     pub(super) fn low_latency(&self) -> bool {
@@ -460,7 +497,7 @@ fn hint_used(old: &MediaPlaylist, new: &MediaPlaylist, faults: &mut Faults) {
         segment.parts.get(usize::try_from(part).ok()?)
     };
     // The segment may have ended with what it had; then the next one begins.
-    let Some(part) = first(sequence, parts).or_else(|| first(sequence + 1, 0)) else { return };
+    let Some(part) = first(sequence, parts).or_else(|| first(sequence.saturating_add(1), 0)) else { return };
     let start = part.range.map_or(0, |range| range.start);
     if part.uri != hint.uri || start != hint.start.unwrap_or(0) {
         faults.push((

@@ -125,7 +125,7 @@ impl Context {
     }
 }
 
-/// Packed audio (clause 3.4) and `WebVTT` carry no timestamps that are checked here.
+/// Packed audio (clause 3.1.3) and `WebVTT` carry no timestamps that are checked here.
 fn packed(body: &[u8]) -> bool {
     body.starts_with(b"ID3")
         || body.starts_with(b"WEBVTT")

@@ -218,7 +218,16 @@ impl Origin {
         let letter = if audio { 'a' } else { 'v' };
         let suffix = if shape.ts { "ts" } else { "mp4" };
         let mut text = String::from("#EXTM3U\n");
-        writeln!(text, "#EXT-X-VERSION:{}", if skipped > 0 { 9 } else { 6 }).unwrap();
+        writeln!(
+            text,
+            "#EXT-X-VERSION:{}",
+            match (skipped, shape.ts) {
+                (0, false) => 6,
+                (0, true) => 3,
+                _ => 9,
+            }
+        )
+        .unwrap();
         text += "#EXT-X-TARGETDURATION:2\n";
         if shape.low_latency {
             text += "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=0.6,CAN-SKIP-UNTIL=12.0,HOLD-BACK=6.0\n";
