@@ -8,8 +8,8 @@ use super::options::PackagerOptions;
 use super::ticks::{CUE_SCALE, ticks_in};
 
 /// How far the distance of two cue points stays below what rounds to more than `EXT-X-TARGETDURATION`: other
-/// tracks cut up to a frame later.
-const FOLLOWER_MARGIN: Duration = Duration::from_millis(150);
+/// tracks cut up to a frame later, and may begin so much earlier where a timeline begins.
+pub(super) const FOLLOWER_MARGIN: Duration = Duration::from_millis(150);
 /// A duration that is longer by less than half a second is still rounded to the target (RFC 8216, 4.3.3.1).
 const ROUNDING: Duration = Duration::from_millis(499);
 /// How much longer than a whole number of seconds the first segment may be without the target becoming one more:

@@ -18,7 +18,7 @@ use streamer_core::{Frame, MediaKind, Timescale, Timestamp, Track};
 
 use super::part_target::MIN_PART_PERCENT;
 use super::rate::{FrameInterval, audio_samples};
-use super::schedule::{Cue, MAX_LEAP, Progress, Schedule};
+use super::schedule::{Cue, FOLLOWER_MARGIN, MAX_LEAP, Progress, Schedule};
 use super::ticks::{CUE_SCALE, convert, cue_ticks, duration_of, ticks_in};
 use crate::proto::hls::name::RenditionId;
 use crate::proto::hls::segment::{DateRange, Map, Part, Segment, SegmentBody};
@@ -312,11 +312,12 @@ impl TrackWriter {
     }
 
     /// Where a sample begins that is really decoded at `at`: not before what was written, unless the timeline
-    /// has leapt back, and not before the cue of its segment.
+    /// has leapt back, and hardly before the cue of its segment, which would grow too long.
     fn real(&self, at: i64, cue: &Cue) -> i64 {
         let leap = ticks_in(MAX_LEAP, self.scale);
         let floor = self.floor.filter(|floor| floor - at <= leap).unwrap_or(0);
-        at.max(self.decode_time(cue.at)).max(floor).max(0)
+        let earliest = self.decode_time(cue.at) - ticks_in(FOLLOWER_MARGIN, self.scale);
+        at.max(earliest).max(floor).max(0)
     }
 
     /// When a frame presented at the cue `at` is decoded.

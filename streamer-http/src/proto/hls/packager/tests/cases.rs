@@ -560,3 +560,37 @@ fn leaps_of_the_timeline_begin_anew() {
         }
     }
 }
+
+#[test]
+fn sound_that_begins_a_little_before_the_pictures_keeps_its_times() {
+    let mut run = Run::holding_all(Container::Fmp4);
+    run.tracks(&[video_track(), audio_track(48_000)]);
+    let pictures = Pictures { from_ms: 100, ..Pictures::default() }.frames();
+    run.frames(&interleaved(pictures, sounds(0, 48_000, 468), 0));
+    run.end();
+    assert_valid(&run.presentation);
+    let samples = samples(&segments(&run, FMP4_AUDIO));
+    assert!(
+        samples
+            .iter()
+            .all(|sample| sample.duration == 1_024 && sample.presentation_time == sample.decode_time)
+    );
+}
+
+#[test]
+fn a_flood_of_frames_at_one_instant_is_cut() {
+    let flood: Vec<_> = (0..25_000).map(|number| frame(AUDIO, 40, 40, true, number)).collect();
+    for container in [Container::Ts, Container::Fmp4] {
+        for pictures in [0, 2] {
+            let mut run = Run::holding_all(container);
+            let list = [video_track(), audio_track(48_000)];
+            run.tracks(&list[usize::from(pictures == 0)..]);
+            run.frames(&Pictures { count: pictures, ..Pictures::default() }.frames());
+            run.frames(&flood);
+            run.end();
+            assert_valid(&run.presentation);
+            let window = &run.presentation.renditions.last().unwrap().window;
+            assert!((3..=5).contains(&window.segments.len()), "{} segments", window.segments.len());
+        }
+    }
+}
