@@ -17,7 +17,7 @@ use super::registry::RegistryInner;
 use super::ring::{Phase, Ring};
 use super::stats::{AudienceTotals, IngestStats};
 use super::subscriber::{SubscribeOptions, Subscriber};
-use super::viewer::{Viewer, ViewerEntry, ViewerId, ViewerView};
+use super::viewer::{Viewer, ViewerEntry, ViewerId, ViewerInfo, ViewerView};
 use super::wake::Signal;
 use crate::key::StreamKey;
 use crate::track::Tracks;
@@ -219,19 +219,29 @@ impl Broadcast {
         self.0.key_frame_wish.set(());
     }
 
-    fn admit(&self, options: &SubscribeOptions, form: Option<FormKey>) -> Result<Viewer, SubscribeError> {
+    /// Makes an entry for a viewer that reads what others make of the broadcast, segments for one, and so has no
+    /// place in a ring. The caller counts what it sends by [`Viewer::record_sent`] and heeds
+    /// [`Viewer::close_reason`].
+    ///
+    /// # Errors
+    /// [`SubscribeError::TooManyViewers`].
+    pub fn admit(&self, viewer: ViewerInfo) -> Result<Viewer, SubscribeError> {
+        self.admit_to(viewer, None)
+    }
+
+    fn admit_to(&self, viewer: ViewerInfo, form: Option<FormKey>) -> Result<Viewer, SubscribeError> {
         let max = self.0.options.max_viewers;
         let id = ViewerId(NEXT_VIEWER.fetch_add(1, Ordering::Relaxed));
-        let entry = Arc::new(ViewerEntry::new(id, options.viewer.clone()));
+        let entry = Arc::new(ViewerEntry::new(id, viewer.clone()));
         {
             let viewers = &mut self.0.audience.lock().viewers;
             // The server's own readers are no audience: a full house must not stop a recording.
-            if !options.viewer.internal && viewers.len() >= max {
+            if !viewer.internal && viewers.len() >= max {
                 return Err(SubscribeError::TooManyViewers { max });
             }
             viewers.insert(id, Arc::clone(&entry));
         }
-        self.0.tell(EventKind::ViewerJoined(id, options.viewer.clone()));
+        self.0.tell(EventKind::ViewerJoined(id, viewer));
         Ok(Viewer::new(entry, Arc::downgrade(&self.0), form))
     }
 
@@ -240,7 +250,7 @@ impl Broadcast {
     /// # Errors
     /// [`SubscribeError::TooManyViewers`].
     pub fn subscribe(&self, options: &SubscribeOptions) -> Result<Subscriber, SubscribeError> {
-        let viewer = self.admit(options, None)?;
+        let viewer = self.admit_to(options.viewer.clone(), None)?;
         let cursor = Cursor::new(Arc::clone(&self.0.ring), options.join);
         if !self.0.ring.read(|held| held.newest_sync().is_some()) {
             self.wish_key_frame();
@@ -272,7 +282,7 @@ impl Broadcast {
             entry.join();
             (Arc::clone(entry.ring()), feeder)
         };
-        let viewer = match self.admit(options, Some(form)) {
+        let viewer = match self.admit_to(options.viewer.clone(), Some(form)) {
             Ok(viewer) => viewer,
             Err(error) => {
                 // A feeder made above is dropped with this and takes the form away again.

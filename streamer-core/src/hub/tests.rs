@@ -463,3 +463,23 @@ fn broadcasts_are_bounded() {
     drop(held);
     assert!(publish(0).is_ok());
 }
+
+#[test]
+fn a_viewer_without_a_cursor_is_counted_and_closed_like_any_other() {
+    let registry = Registry::new(AppOptions { max_viewers: 1, ..AppOptions::default() });
+    let publisher = begin(&registry);
+    let broadcast = publisher.broadcast();
+    let admitted = broadcast.admit(ViewerInfo::remote("test", None)).unwrap();
+    let full = Err(SubscribeError::TooManyViewers { max: 1 });
+    assert_eq!(broadcast.admit(ViewerInfo::remote("test", None)).map(|_| ()), full);
+    admitted.record_sent(5, 0);
+    assert_eq!((broadcast.audience()["test"].bytes, admitted.close_reason()), (5, None));
+    assert!(broadcast.viewers()[0].close(CloseReason::Kicked));
+    assert_eq!(admitted.close_reason(), Some(CloseReason::Kicked));
+    assert!(admitted.watches(&broadcast));
+    drop(publisher);
+    let later = begin(&registry);
+    assert!(!admitted.watches(&later.broadcast()));
+    drop(admitted);
+    assert_eq!(broadcast.viewer_count(), 0);
+}

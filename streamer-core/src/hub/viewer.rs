@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
-use super::broadcast::Shared;
+use super::broadcast::{Broadcast, Shared};
 use super::error::CloseReason;
 use super::form::FormKey;
 use super::stats::ViewerStats;
@@ -118,6 +118,18 @@ impl Viewer {
     pub(crate) fn record_lost(&self, frames: u64) {
         self.entry.stats.lost_frames.add(frames);
         self.entry.stats.skips.add(1);
+    }
+
+    /// Whether it is a viewer of `broadcast`; a later one of the same name is another.
+    #[must_use]
+    pub fn watches(&self, broadcast: &Broadcast) -> bool {
+        std::ptr::eq(self.shared.as_ptr(), Arc::as_ptr(&broadcast.0))
+    }
+
+    /// Why somebody closed the viewer, if somebody did.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.entry.closed.get()
     }
 
     /// Waits until somebody closes the viewer.
