@@ -56,11 +56,17 @@ mod run;
 mod stats;
 
 pub use error::{ConnectionError, HttpError};
+pub use io::hls::{
+    DEFAULT_IDLE, DEFAULT_MAX_STORED_BYTES, ENDED_HOLD, FIRST_SEGMENT_WAIT, Hls, HlsAppOptions, HlsLevels,
+    HlsMode, HlsSink, HlsStore, MAX_BLOCKED_REQUESTS, MAX_SESSIONS, MAX_STORE_BACKLOG, PASS_IDLE,
+    REFUSED_FOR, SharedPresentation, VIEWER_IDLE,
+};
 pub use io::{
     Body, BoxError, MAX_BYTES_AFTER_REQUEST, MAX_GATHERED_BYTES, MAX_REQUEST_HEAD_BYTES,
     MAX_STREAMS_PER_CONNECTION,
 };
 pub use ipnet::IpNet;
+pub use object_store;
 pub use options::{
     Client, DEFAULT_AUTHORIZE_TIMEOUT, DEFAULT_HEADER_READ_TIMEOUT, DEFAULT_WRITE_STALL_TIMEOUT, Fallback,
     HttpOptions,

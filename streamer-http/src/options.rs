@@ -11,6 +11,7 @@ use streamer_core::container::flv::Dialect;
 use streamer_net::{DEFAULT_MAX_CONNECTIONS, DRAIN_TIMEOUT, ServerTls};
 
 use crate::io::Body;
+use crate::io::hls::Hls;
 use crate::proto::forwarded::ProxyHeader;
 use crate::proto::origin::AllowedOrigins;
 use crate::proxies::TrustedProxies;
@@ -66,6 +67,8 @@ pub struct HttpOptions {
     pub authorize_timeout: Duration,
     /// The dialect of FLV for viewers that do not ask for one by `?enhanced=1` or `?enhanced=0`.
     pub dialect: Dialect,
+    /// HLS; one handle for all listeners.
+    pub hls: Hls,
     /// Who serves the paths that this crate does not know; without one they are 404.
     pub fallback: Option<Arc<dyn Fallback>>,
     /// Where is counted what happens.
@@ -86,6 +89,7 @@ impl Default for HttpOptions {
             write_stall_timeout: DEFAULT_WRITE_STALL_TIMEOUT,
             authorize_timeout: DEFAULT_AUTHORIZE_TIMEOUT,
             dialect: Dialect::Enhanced,
+            hls: Hls::default(),
             fallback: None,
             stats: Arc::default(),
         }
@@ -106,6 +110,7 @@ impl fmt::Debug for HttpOptions {
             .field("write_stall_timeout", &self.write_stall_timeout)
             .field("authorize_timeout", &self.authorize_timeout)
             .field("dialect", &self.dialect)
+            .field("hls", &self.hls)
             .field("fallback", &self.fallback.is_some())
             .finish_non_exhaustive()
     }

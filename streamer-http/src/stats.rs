@@ -33,6 +33,22 @@ pub struct HttpStats {
     pub flv_viewers: Counter,
     /// Viewers that WebSocket-FLV was begun for.
     pub websocket_viewers: Counter,
+    /// Requests for multivariant playlists of HLS.
+    pub hls_multivariant_playlists: Counter,
+    /// Requests for media playlists of HLS, those that wait included.
+    pub hls_media_playlists: Counter,
+    /// Requests for media playlists that were to be held until media had come.
+    pub hls_blocking_reloads: Counter,
+    /// Those of them that were answered without what they waited for.
+    pub hls_late_reloads: Counter,
+    /// Requests for segments.
+    pub hls_segments: Counter,
+    /// Requests for partial segments.
+    pub hls_parts: Counter,
+    /// Requests for initialization sections.
+    pub hls_sections: Counter,
+    /// Answers 304 to requests for HLS.
+    pub hls_not_modified: Counter,
     /// Answers 404: no such path, no such stream.
     pub not_found: Counter,
     /// Answers 403: no token, a wrong or an expired one, a page of another origin.

@@ -46,39 +46,38 @@ pub(crate) async fn authorize<B>(
     decided.map_err(late).flatten().map_err(Refusal::from)
 }
 
-/// The broadcast of what is asked for, waited for as long as its application says and the server runs.
+/// The broadcast of `key`, waited for as long as its application says and the server runs.
 pub(crate) async fn find(
     registry: &Registry,
-    request: &FlvRequest,
+    key: &StreamKey,
     shutdown: &CancellationToken,
 ) -> Result<Broadcast, Refusal> {
-    let broadcast = match registry.get(&request.key) {
-        Some(broadcast) => broadcast,
-        None => {
-            let patience = registry.app_options(&request.key.app).wait_for_publisher;
-            if patience.is_zero() {
-                return Err(Refusal::no_such_stream());
-            }
-            let found = timeout(patience, registry.wait(&request.key));
-            match shutdown.run_until_cancelled(found).await {
-                Some(Ok(found)) => found.map_err(|error| Refusal::from(&error))?,
-                Some(Err(_)) => return Err(Refusal::no_such_stream()),
-                None => {
-                    return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping."));
-                }
-            }
-        }
-    };
+    if let Some(broadcast) = registry.get(key) {
+        return Ok(broadcast);
+    }
+    let patience = registry.app_options(&key.app).wait_for_publisher;
+    if patience.is_zero() {
+        return Err(Refusal::no_such_stream());
+    }
+    match shutdown.run_until_cancelled(timeout(patience, registry.wait(key))).await {
+        Some(Ok(found)) => found.map_err(|error| Refusal::from(&error)),
+        Some(Err(_)) => Err(Refusal::no_such_stream()),
+        None => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping.")),
+    }
+}
+
+/// Refuses a selection of which `broadcast` has nothing.
+pub(crate) fn check(broadcast: &Broadcast, selection: Selection) -> Result<(), Refusal> {
     let tracks = broadcast.tracks();
     let lacks = |kind| !tracks.list.is_empty() && tracks.first(kind).is_none();
-    match request.selection {
+    match selection {
         Selection::OnlyAudio if lacks(MediaKind::Audio) => {
             Err(Refusal::new(StatusCode::NOT_FOUND, "The stream has no sound."))
         }
         Selection::OnlyVideo if lacks(MediaKind::Video) => {
             Err(Refusal::new(StatusCode::NOT_FOUND, "The stream has no pictures."))
         }
-        _ => Ok(broadcast),
+        _ => Ok(()),
     }
 }
 

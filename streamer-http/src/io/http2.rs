@@ -160,7 +160,11 @@ pub(crate) struct Progress {
 impl Progress {
     /// `body`, with note taken of when it is asked for more.
     pub(crate) fn watch<B>(body: B) -> Watched<B> {
-        Watched { body, progress: PROGRESS.try_with(Arc::clone).unwrap_or_default() }
+        let progress = PROGRESS.try_with(Arc::clone).unwrap_or_default();
+        // It has something to give from now on: a peer may leave it no room for the first byte.
+        progress.asked.store(1, Ordering::Relaxed);
+        progress.unasked.store(true, Ordering::Relaxed);
+        Watched { body, progress }
     }
 
     /// Ends when the body was not asked for more for `limit`, though it had given something.

@@ -5,6 +5,7 @@ mod body;
 mod connection;
 mod feed;
 mod head;
+pub(crate) mod hls;
 mod http1;
 mod http2;
 mod service;

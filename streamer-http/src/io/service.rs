@@ -8,11 +8,12 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tracing::debug;
 
-use super::admission::{HTTP_FLV, WS_FLV, authorize, dialect, find, subscribe};
+use super::admission::{HTTP_FLV, WS_FLV, authorize, check, dialect, find, subscribe};
 use super::body::Body;
 use super::connection::{Port, Transport};
 use super::feed::{Feed, FeedBody};
 use super::head::{http1_head, preflight, refusal, write_cors, write_live};
+use super::hls;
 use super::http1::{Takeover, TakeoverSlot};
 use super::http2::Progress;
 use crate::options::Client;
@@ -51,6 +52,16 @@ pub(crate) async fn answer(
     let (flv, head_only) = match route(request.method(), path, query) {
         Ok(Route::Flv(flv)) => (flv, false),
         Ok(Route::FlvHead(flv)) => (flv, true),
+        Ok(Route::Hls(wanted)) => {
+            let answered = hls::serve(&port, client, &request, &wanted).await;
+            let headers = request.headers();
+            let mut response = answered.map_or_else(
+                |refusal| refuse(&port, headers, &refusal),
+                |response| with_cors(&port, headers, response),
+            );
+            hls::complete(&mut response);
+            return response;
+        }
         Ok(Route::Preflight) => return with_cors(&port, request.headers(), preflight()),
         Err(error) => {
             if let (RouteError::NotFound, Some(fallback)) = (&error, &options.fallback) {
@@ -130,7 +141,8 @@ async fn open(
     authorize(&port.gateway, &request, &flv.key, protocol, client, port.options.authorize_timeout).await?;
     // What the client sent is not needed while the stream is waited for.
     drop(request);
-    let broadcast = find(&port.gateway.registry, flv, &port.shutdown).await?;
+    let broadcast = find(&port.gateway.registry, &flv.key, &port.shutdown).await?;
+    check(&broadcast, flv.selection)?;
     if head_only {
         return Ok(Live { feed: None, upgrade: None });
     }

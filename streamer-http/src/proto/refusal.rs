@@ -20,13 +20,15 @@ pub struct Refusal {
     pub status: StatusCode,
     /// One English sentence for the body, without its line end.
     pub sentence: Cow<'static, str>,
+    /// Whether coming again soon may help.
+    pub passing: bool,
 }
 
 impl Refusal {
     /// A refusal with a fixed sentence.
     #[must_use]
     pub const fn new(status: StatusCode, sentence: &'static str) -> Self {
-        Self { status, sentence: Cow::Borrowed(sentence) }
+        Self { status, sentence: Cow::Borrowed(sentence), passing: is_passing(status) }
     }
 
     /// The stream is not there and did not come in time.
@@ -35,11 +37,23 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "There is no such stream now.")
     }
 
-    /// Whether coming again later may help.
+    /// The stream is there, but nothing of it that could be sent came in time.
+    #[must_use]
+    pub const fn not_yet() -> Self {
+        let sentence = Cow::Borrowed("Nothing of the stream can be played yet.");
+        Self { status: StatusCode::NOT_FOUND, sentence, passing: true }
+    }
+
+    /// Seconds after which coming again may help.
     #[must_use]
     pub fn retry_after_s(&self) -> Option<u32> {
-        (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S)
+        self.passing.then_some(RETRY_AFTER_S)
     }
+}
+
+/// Whether a status tells of something that passes.
+const fn is_passing(status: StatusCode) -> bool {
+    status.as_u16() == StatusCode::SERVICE_UNAVAILABLE.as_u16()
 }
 
 impl From<&RouteError> for Refusal {
@@ -53,9 +67,12 @@ impl From<&RouteError> for Refusal {
             RouteError::NotUtf8
             | RouteError::Name { .. }
             | RouteError::Flag { .. }
-            | RouteError::BothOnly => {
-                Self { status: StatusCode::BAD_REQUEST, sentence: format!("Bad request: {error}.").into() }
-            }
+            | RouteError::Query(_)
+            | RouteError::BothOnly => Self {
+                status: StatusCode::BAD_REQUEST,
+                sentence: format!("Bad request: {error}.").into(),
+                passing: false,
+            },
         }
     }
 }
@@ -67,7 +84,7 @@ impl From<Denied> for Refusal {
             DeniedKind::Full | DeniedKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::FORBIDDEN,
         };
-        Self { status, sentence: denied.message }
+        Self { status, sentence: denied.message, passing: is_passing(status) }
     }
 }
 
@@ -112,9 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn only_want_of_room_says_when_to_come_again() {
+    fn only_what_passes_says_when_to_come_again() {
         let full = Refusal::from(&SubscribeError::TooManyViewers { max: 1 });
         assert_eq!((full.status.as_u16(), full.retry_after_s()), (503, Some(RETRY_AFTER_S)));
         assert_eq!(Refusal::no_such_stream().retry_after_s(), None);
+        assert_eq!(Refusal::not_yet().retry_after_s(), Some(RETRY_AFTER_S));
     }
 }

@@ -11,6 +11,8 @@ use percent_encoding::percent_decode_str;
 use streamer_core::{AppName, NameError, StreamKey, StreamName};
 use thiserror::Error;
 
+use super::hls::{Container, FileName, Query, QueryError, RenditionId};
+
 /// The methods of every media resource, as `Allow` lists them.
 pub const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
 
@@ -38,6 +40,39 @@ pub struct FlvRequest {
     pub enhanced: Option<bool>,
 }
 
+/// What of the HLS of a stream is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HlsResource {
+    /// The multivariant playlist: `playlist.m3u8`, or `playlist_sfm4s.m3u8` for fMP4.
+    Multivariant(Container),
+    /// A file of a rendition: `media/{rendition}/{file}`.
+    File(RenditionId, FileName),
+}
+
+impl HlsResource {
+    /// The container it belongs to.
+    #[must_use]
+    pub const fn container(self) -> Container {
+        match self {
+            Self::Multivariant(container) => container,
+            Self::File(rendition, _) => rendition.container(),
+        }
+    }
+}
+
+/// A request for HLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HlsRequest {
+    /// The stream, or the name of an adaptive playlist.
+    pub key: StreamKey,
+    /// What of it.
+    pub resource: HlsResource,
+    /// The parameters.
+    pub query: Query,
+    /// Whether only the header fields are wanted.
+    pub head: bool,
+}
+
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -45,6 +80,8 @@ pub enum Route {
     Flv(FlvRequest),
     /// The header fields of the answer to the same request by `GET`.
     FlvHead(FlvRequest),
+    /// A playlist, or media one refers to.
+    Hls(HlsRequest),
     /// A preflight of the Fetch standard, or an `OPTIONS` of RFC 9110.
     Preflight,
 }
@@ -76,6 +113,9 @@ pub enum RouteError {
         /// Its name.
         parameter: &'static str,
     },
+    /// A parameter of HLS is not as it should be.
+    #[error("{0}")]
+    Query(#[from] QueryError),
     /// Sound alone and pictures alone exclude each other.
     #[error("only-audio and only-video exclude each other")]
     BothOnly,
@@ -83,19 +123,34 @@ pub enum RouteError {
 
 /// Says what `method` on `path` with `query` (without the question mark; empty if there is none) asks for.
 ///
-/// `GET /{app}/{stream}/play.flv` and, for those who know the shorter form, `GET /{app}/{stream}.flv`.
+/// | path | what |
+/// |---|---|
+/// | `/{app}/{stream}/play.flv`, `/{app}/{stream}.flv` | the stream as FLV |
+/// | `/{app}/{stream}/playlist.m3u8` | its HLS in transport streams |
+/// | `/{app}/{stream}/playlist_sfm4s.m3u8` | its HLS in fMP4 |
+/// | `/{app}/{stream}/media/{rendition}/{file}` | what those playlists refer to |
 ///
 /// # Errors
 /// [`RouteError`]; on [`RouteError::NotFound`] the path may still be somebody else's.
 pub fn route(method: &Method, path: &str, query: &str) -> Result<Route, RouteError> {
-    let mut segments = path.strip_prefix('/').ok_or(RouteError::NotFound)?.split('/');
-    let parts = (segments.next(), segments.next(), segments.next(), segments.next());
-    let (Some(app), Some(second), third, None) = parts else { return Err(RouteError::NotFound) };
-    let second = decode(second)?;
-    let stream = match third {
-        Some(file) if decode(file)? == "play.flv" => &*second,
-        Some(_) => return Err(RouteError::NotFound),
-        None => second.strip_suffix(".flv").ok_or(RouteError::NotFound)?,
+    let path = path.strip_prefix('/').ok_or(RouteError::NotFound)?;
+    let segments = path.split('/').map(decode).take(MAX_SEGMENTS + 1).collect::<Result<Vec<_>, _>>()?;
+    let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
+    let (app, stream, resource) = match *segments.as_slice() {
+        [app, file] => (app, file.strip_suffix(".flv").ok_or(RouteError::NotFound)?, Resource::Flv),
+        [app, stream, "play.flv"] => (app, stream, Resource::Flv),
+        [app, stream, "playlist.m3u8"] => {
+            (app, stream, Resource::Hls(HlsResource::Multivariant(Container::Ts)))
+        }
+        [app, stream, "playlist_sfm4s.m3u8"] => {
+            (app, stream, Resource::Hls(HlsResource::Multivariant(Container::Fmp4)))
+        }
+        [app, stream, "media", rendition, file] => {
+            let rendition: RenditionId = rendition.parse().map_err(|_| RouteError::NotFound)?;
+            let name = FileName::parse(file, rendition.container()).map_err(|_| RouteError::NotFound)?;
+            (app, stream, Resource::Hls(HlsResource::File(rendition, name)))
+        }
+        _ => return Err(RouteError::NotFound),
     };
     let head = match *method {
         Method::GET => false,
@@ -105,17 +160,36 @@ pub fn route(method: &Method, path: &str, query: &str) -> Result<Route, RouteErr
     };
     let named = |part| move |source| RouteError::Name { part, source };
     let key = StreamKey {
-        app: AppName::new(&decode(app)?).map_err(named("application"))?,
+        app: AppName::new(app).map_err(named("application"))?,
         stream: StreamName::new(stream).map_err(named("stream"))?,
     };
+    match resource {
+        Resource::Hls(resource) => {
+            Ok(Route::Hls(HlsRequest { key, resource, query: Query::parse(query)?, head }))
+        }
+        Resource::Flv => {
+            let request = flv(key, query)?;
+            Ok(if head { Route::FlvHead(request) } else { Route::Flv(request) })
+        }
+    }
+}
+
+/// Segments of the longest path.
+const MAX_SEGMENTS: usize = 5;
+
+enum Resource {
+    Flv,
+    Hls(HlsResource),
+}
+
+fn flv(key: StreamKey, query: &str) -> Result<FlvRequest, RouteError> {
     let selection = match (flag(query, "only-audio")?, flag(query, "only-video")?) {
         (Some(true), Some(true)) => return Err(RouteError::BothOnly),
         (Some(true), _) => Selection::OnlyAudio,
         (_, Some(true)) => Selection::OnlyVideo,
         _ => Selection::All,
     };
-    let request = FlvRequest { key, selection, enhanced: flag(query, "enhanced")? };
-    Ok(if head { Route::FlvHead(request) } else { Route::Flv(request) })
+    Ok(FlvRequest { key, selection, enhanced: flag(query, "enhanced")? })
 }
 
 fn decode(segment: &str) -> Result<Cow<'_, str>, RouteError> {
@@ -141,6 +215,8 @@ fn flag(query: &str, parameter: &'static str) -> Result<Option<bool>, RouteError
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    use super::super::hls::RunId;
 
     fn get(path: &str, query: &str) -> Result<Route, RouteError> {
         route(&Method::GET, path, query)
@@ -173,7 +249,13 @@ mod tests {
             "/live/test",
             "/live/test/",
             "/live/test/play.flv/",
-            "/live/test/playlist.m3u8",
+            "/live/test/playlist.m3u",
+            "/live/test/media/index.m3u8",
+            "/live/test/media/ts/index.m3u8/",
+            "/live/test/media/ts/1-1.m4s",
+            "/live/test/media/video/index.m3u8",
+            "/live/test/media/../playlist.m3u8",
+            "/live/test/media/ts/../index.m3u8",
             "/a/b/c/play.flv",
             "live/test/play.flv",
             "/live/../../etc/passwd",
@@ -229,6 +311,35 @@ mod tests {
         assert_eq!(chosen("only-audios=1&xonly-video=1"), Ok((Selection::All, None)));
         assert_eq!(chosen("only-audio=2"), Err(RouteError::Flag { parameter: "only-audio" }));
         assert_eq!(chosen("only-audio&only-video"), Err(RouteError::BothOnly));
+    }
+
+    #[test]
+    fn playlists_and_what_they_refer_to() {
+        let wanted = |path, query| match get(path, query) {
+            Ok(Route::Hls(request)) => {
+                assert_eq!(request.key.to_string(), "live/test");
+                Ok(request.resource)
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        };
+        let multivariant = HlsResource::Multivariant;
+        assert_eq!(wanted("/live/test/playlist.m3u8", "token=1"), Ok(multivariant(Container::Ts)));
+        assert_eq!(wanted("/live/test/playlist_sfm4s.m3u8", ""), Ok(multivariant(Container::Fmp4)));
+        let file = |rendition, name| Ok(HlsResource::File(rendition, name));
+        assert_eq!(
+            wanted("/live/test/media/audio1/index.m3u8", ""),
+            file(RenditionId::Audio(1), FileName::Playlist)
+        );
+        let segment = FileName::Segment(RunId(0xab), 7);
+        assert_eq!(wanted("/live/test/media/%74s/ab-7.ts", ""), file(RenditionId::Ts, segment));
+        assert_eq!(
+            wanted("/live/test/playlist.m3u8", "_HLS_skip=1"),
+            Err(RouteError::Query(QueryError::Skip))
+        );
+        let head = route(&Method::HEAD, "/live/test/playlist.m3u8", "");
+        assert!(matches!(head, Ok(Route::Hls(HlsRequest { head: true, .. }))));
+        assert_eq!(route(&Method::OPTIONS, "/live/test/playlist.m3u8", ""), Ok(Route::Preflight));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 mod client;
 mod flv;
+mod hls;
 mod http2;
 mod limits;
 mod requests;

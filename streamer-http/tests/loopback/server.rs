@@ -11,7 +11,7 @@ use streamer_core::{
     Authorizer, Codec, Frame, Gateway, Media, Publisher, Registry, StreamKey, Timescale, Timestamp, Track,
     TrackId, Tracks,
 };
-use streamer_http::{HttpError, HttpOptions, HttpStats, run};
+use streamer_http::{Hls, HttpError, HttpOptions, HttpStats, run};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub registry: Registry,
     pub stats: Arc<HttpStats>,
+    pub hls: Hls,
     pub shutdown: CancellationToken,
     pub task: JoinHandle<Result<(), HttpError>>,
 }
@@ -47,9 +48,9 @@ pub async fn start_with(options: HttpOptions, gateway: Gateway) -> Server {
     let listener = streamer_net::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (stats, registry) = (Arc::clone(&options.stats), gateway.registry.clone());
-    let shutdown = CancellationToken::new();
+    let (shutdown, hls) = (CancellationToken::new(), options.hls.clone());
     let task = tokio::spawn(run(listener, options, gateway, shutdown.clone()));
-    Server { address, registry, stats, shutdown, task }
+    Server { address, registry, stats, hls, shutdown, task }
 }
 
 pub fn key() -> StreamKey {

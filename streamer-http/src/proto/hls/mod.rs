@@ -31,5 +31,5 @@ pub use presentation::{Presentation, Rendition};
 pub use rate::Rates;
 pub use request::{Pass, Query, QueryError, Reload};
 pub use segment::{DateRange, Map, Part, Segment, SegmentBody};
-pub use view::{Edge, ListOptions};
+pub use view::{Edge, ListOptions, Listed};
 pub use window::{OpenSegment, Window};

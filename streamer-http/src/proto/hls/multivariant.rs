@@ -52,8 +52,11 @@ impl Writer {
     fn stream(&mut self, number: usize, stream: VariantStream<'_>, query: &str) {
         let uri =
             |rendition: &Rendition| format!("{}media/{}/index.m3u8{query}", stream.prefix, rendition.id);
-        let renditions =
-            || stream.presentation.renditions.iter().filter(|rendition| !codecs(rendition).is_empty());
+        let all = &stream.presentation.renditions;
+        // A track that vanished from a stream that goes on is not for new players.
+        let is_over = all.iter().all(|rendition| rendition.window.ended);
+        let is_offered = |rendition: &&Rendition| is_over || !rendition.window.ended;
+        let renditions = || all.iter().filter(is_offered).filter(|rendition| !codecs(rendition).is_empty());
         if stream.presentation.container == Container::Ts {
             for rendition in renditions() {
                 self.variants.push_str(&variant(
@@ -266,6 +269,15 @@ mod tests {
         }
         assert!(text.contains("GROUP-ID=\"audio0-0\"") && text.contains("GROUP-ID=\"audio1-0\""));
         assert_eq!(text.matches("STREAM-INF").count(), 3, "one sound alone");
+    }
+
+    #[test]
+    fn a_track_that_vanished_is_not_offered() {
+        let mut presentation = fmp4(&window(&[2_000; 4]));
+        presentation.renditions[1].window.ended = true;
+        assert!(!of(&presentation).contains("audio0"));
+        presentation.renditions[0].window.ended = true;
+        assert!(of(&presentation).contains("audio0"), "the whole stream is over");
     }
 
     #[test]

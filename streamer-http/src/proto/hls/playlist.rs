@@ -238,7 +238,7 @@ impl Writer<'_> {
     /// Where the other renditions are (4.4.5.4).
     fn rendition_reports(&mut self, presentation: &Presentation) {
         let own = self.rendition.id;
-        for other in presentation.renditions.iter().filter(|other| other.id != own) {
+        for other in presentation.renditions.iter().filter(|other| other.id != own && !other.window.ended) {
             let Some((msn, part)) = other.window.last() else { continue };
             let (id, query) = (other.id, self.query);
             let part = part.map(|part| format!(",LAST-PART={part}")).unwrap_or_default();

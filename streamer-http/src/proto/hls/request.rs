@@ -129,9 +129,7 @@ impl Query {
                     once(&mut read.shift, "shifttime", shift)?;
                 }
                 "pass" => once(&mut read.pass, "pass", value.parse()?)?,
-                // Reserved for directives; those that are not known are passed over (6.2.5).
-                _ if name.starts_with("_HLS_") => {}
-                _ => read.credentials = true,
+                _ => read.credentials |= is_credential(pair),
             }
         }
         read.shift = read.shift.filter(|shift| !shift.is_zero());
@@ -142,6 +140,19 @@ impl Query {
         };
         Ok(read)
     }
+}
+
+/// What of `query` is not ours and so for the authorizer, in the order it came.
+#[must_use]
+pub fn credentials(query: &str) -> String {
+    let credentials: Vec<&str> = query.split('&').filter(|pair| is_credential(pair)).collect();
+    credentials.join("&")
+}
+
+fn is_credential(pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or(pair);
+    // What begins like a directive is one; those that are not known are passed over (6.2.5).
+    !(pair.is_empty() || name.starts_with("_HLS_") || matches!(name, "shifttime" | "pass"))
 }
 
 fn once<T>(held: &mut Option<T>, parameter: &'static str, value: T) -> Result<(), QueryError> {
@@ -197,6 +208,7 @@ mod tests {
         assert!(!Query::parse("_HLS_msn=1&_HLS_push=2&shifttime=0&").unwrap().credentials);
         assert!(Query::parse("token=abc").unwrap().credentials);
         assert!(Query::parse("_HLS_msn=1&x").unwrap().credentials);
+        assert_eq!(credentials("a=1&_HLS_msn=1&b&shifttime=5&&pass=x"), "a=1&b");
     }
 
     #[test]
