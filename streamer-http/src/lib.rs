@@ -1,4 +1,4 @@
-//! Live streams over HTTP: HTTP-FLV and WebSocket-FLV on one media port, over hyper.
+//! Live streams over HTTP: HLS, HTTP-FLV and WebSocket-FLV on one media port, over hyper.
 //!
 //! [`run`] serves a listener with nothing but a [`Gateway`](streamer_core::Gateway); [`serve_connection`]
 //! serves one connection from anywhere. What a viewer asks for is one URL:
@@ -6,7 +6,10 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /{app}/{stream}/play.flv`, or the short form `GET /{app}/{stream}.flv` | the stream as FLV, without end |
+//! | `GET /{app}/{stream}/play.ts` | the stream as MPEG-TS, without end |
 //! | the same with `Upgrade: websocket` | the same bytes as binary messages |
+//! | `GET /{app}/{stream}/playlist.m3u8`, `playlist_sfm4s.m3u8` | HLS in MPEG-TS or in fMP4, see below |
+//! | `GET /{app}/{stream}/media/{rendition}/{file}` | what those playlists refer to |
 //! | `HEAD` | the header fields of the answer to `GET` |
 //! | `OPTIONS` | what a browser asks before it lets a page read |
 //! | `?only-audio`, `?only-video` | one of the two (also `=1`, `=0`) |
@@ -29,6 +32,13 @@
 //! away its viewers wait for the grace time of the application, then their bodies end cleanly. Who comes
 //! before the publisher waits as long as the application says, then gets 404.
 //!
+//! # HLS
+//!
+//! One task for each stream and container packages what the hub has into segments, from the first request until
+//! nobody asks any more ([`Hls`], [`HlsAppOptions`]). It writes a presentation ([`SharedPresentation`]), of which
+//! playlists are pure functions ([`proto::hls`]). An embedder who wants segments without the port has the same as a
+//! sink: [`HlsSink`].
+//!
 //! # Dialect
 //!
 //! FLV as Adobe left it has no number for HEVC, AV1, VP9, Opus and others; the Enhanced RTMP specification
@@ -44,6 +54,7 @@
 //! | RFC 9110, RFC 9112, RFC 9113 (HTTP, HTTP/1.1, HTTP/2) | hyper; chunks and close-delimited bodies here |
 //! | RFC 6455 (WebSocket) | server side without extensions; [`proto::websocket`] |
 //! | RFC 7239 (`Forwarded`) and `X-Forwarded-For` | [`proto::forwarded`] |
+//! | RFC 8216 and its second edition (HLS, Low-Latency HLS) | [`proto::hls`] |
 //! | Fetch standard (CORS) | preflights and origins; [`proto::origin`] |
 //! | Adobe FLV 10.1, Enhanced RTMP v2 | by [`streamer_core::container::flv`] |
 

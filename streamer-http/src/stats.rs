@@ -31,7 +31,9 @@ pub struct HttpStats {
     pub requests: Counter,
     /// Viewers that HTTP-FLV was begun for.
     pub flv_viewers: Counter,
-    /// Viewers that WebSocket-FLV was begun for.
+    /// Viewers that MPEG-TS over HTTP was begun for.
+    pub ts_viewers: Counter,
+    /// Viewers that a live body over WebSocket was begun for.
     pub websocket_viewers: Counter,
     /// Requests for multivariant playlists of HLS.
     pub hls_multivariant_playlists: Counter,

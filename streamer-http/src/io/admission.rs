@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{StatusCode, header};
 use hyper::Request;
 use streamer_core::container::flv::{Dialect, FlvMuxer, MuxOptions};
+use streamer_core::container::ts::{TsMuxer, TsOptions};
 use streamer_core::hub::{Broadcast, FormKey, SubscribeError, SubscribeOptions, ViewerInfo};
 use streamer_core::{AccessRequest, Action, Denied, DeniedKind, Gateway, MediaKind, Registry, StreamKey};
 use tokio::time::{sleep, timeout};
@@ -14,14 +15,21 @@ use tokio_util::sync::CancellationToken;
 use super::feed::Feed;
 use crate::options::Client;
 use crate::proto::refusal::Refusal;
-use crate::proto::route::{FlvRequest, Selection};
+use crate::proto::route::{LiveFormat, LiveRequest, Selection};
 
-/// The name of HTTP-FLV in access requests and viewer lists.
-pub(crate) const HTTP_FLV: &str = "http-flv";
-/// The name of WebSocket-FLV in the same.
-pub(crate) const WS_FLV: &str = "ws-flv";
-/// The protocol of the forms: HTTP-FLV and WebSocket-FLV share them.
-const FORM_PROTOCOL: &str = "flv";
+/// The protocol of the forms: HTTP and WebSocket share them.
+const FLV_FORMS: &str = "flv";
+const TS_FORMS: &str = "ts";
+
+/// The name of a live body in access requests and viewer lists.
+pub(crate) const fn protocol(format: LiveFormat, websocket: bool) -> &'static str {
+    match (format, websocket) {
+        (LiveFormat::Flv { .. }, false) => "http-flv",
+        (LiveFormat::Flv { .. }, true) => "ws-flv",
+        (LiveFormat::Ts, false) => "http-ts",
+        (LiveFormat::Ts, true) => "ws-ts",
+    }
+}
 
 /// Asks whether `client` may play `key`; no answer within `limit` is a refusal.
 pub(crate) async fn authorize<B>(
@@ -83,29 +91,42 @@ pub(crate) fn check(broadcast: &Broadcast, selection: Selection) -> Result<(), R
 
 /// Makes a viewer of `peer`. The first of a form sets the making of the form going.
 pub(crate) fn subscribe(
-    broadcast: Broadcast,
-    request: &FlvRequest,
-    dialect: Dialect,
+    broadcast: &Broadcast,
+    request: &LiveRequest,
+    default: Dialect,
     protocol: &'static str,
     peer: SocketAddr,
 ) -> Result<Feed, SubscribeError> {
-    let form = FormKey { protocol: FORM_PROTOCOL, variant: variant(request.selection, dialect) };
+    let selection = request.selection;
+    let (has_video, has_audio) = (selection != Selection::OnlyAudio, selection != Selection::OnlyVideo);
+    let form = match request.format {
+        LiveFormat::Flv { enhanced } => {
+            FormKey { protocol: FLV_FORMS, variant: variant(selection, dialect(enhanced, default)) }
+        }
+        LiveFormat::Ts => FormKey { protocol: TS_FORMS, variant: selection_number(selection) },
+    };
     let viewer = ViewerInfo::remote(protocol, Some(peer));
     let (subscriber, feeder) = broadcast.subscribe_form(form, &SubscribeOptions::new(viewer))?;
     if let Some(feeder) = feeder {
-        let options = MuxOptions {
-            dialect,
-            video: request.selection != Selection::OnlyAudio,
-            audio: request.selection != Selection::OnlyVideo,
-        };
-        tokio::spawn(Box::pin(feeder.run(FlvMuxer::new(options), sleep)));
+        match request.format {
+            LiveFormat::Flv { enhanced } => {
+                let dialect = dialect(enhanced, default);
+                let options = MuxOptions { dialect, video: has_video, audio: has_audio };
+                tokio::spawn(Box::pin(feeder.run(FlvMuxer::new(options), sleep)));
+            }
+            LiveFormat::Ts => {
+                let data = selection == Selection::All;
+                let options = TsOptions { video: has_video, audio: has_audio, data, ..TsOptions::default() };
+                tokio::spawn(Box::pin(feeder.run(TsMuxer::new(options), sleep)));
+            }
+        }
     }
-    Ok(Feed::new(subscriber, broadcast, request.selection))
+    Ok(Feed::new(subscriber, broadcast, request))
 }
 
 /// The dialect for a viewer that asked for `enhanced` where the port speaks `default`. Who asks for the old
 /// one gets HEVC by its old number rather than not at all, unless the port is set otherwise.
-pub(crate) const fn dialect(enhanced: Option<bool>, default: Dialect) -> Dialect {
+const fn dialect(enhanced: Option<bool>, default: Dialect) -> Dialect {
     match (enhanced, default) {
         (Some(true), _) | (None, Dialect::Enhanced) => Dialect::Enhanced,
         (Some(false), Dialect::Enhanced) => Dialect::LegacyHevc12,
@@ -115,17 +136,20 @@ pub(crate) const fn dialect(enhanced: Option<bool>, default: Dialect) -> Dialect
 
 /// Numbers the forms: the same number, the same bytes.
 const fn variant(selection: Selection, dialect: Dialect) -> u32 {
-    let selection = match selection {
-        Selection::All => 0,
-        Selection::OnlyAudio => 1,
-        Selection::OnlyVideo => 2,
-    };
     let dialect = match dialect {
         Dialect::Legacy => 0,
         Dialect::LegacyHevc12 => 1,
         Dialect::Enhanced => 2,
     };
-    3 * selection + dialect
+    3 * selection_number(selection) + dialect
+}
+
+const fn selection_number(selection: Selection) -> u32 {
+    match selection {
+        Selection::All => 0,
+        Selection::OnlyAudio => 1,
+        Selection::OnlyVideo => 2,
+    }
 }
 
 #[cfg(test)]

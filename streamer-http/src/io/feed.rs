@@ -1,4 +1,4 @@
-//! One viewer's FLV, piece by piece: the file header, then what the form's ring delivers.
+//! One viewer's live body, piece by piece: the header of a file where there is one, then what the form's ring delivers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::body::BoxError;
-use crate::proto::route::Selection;
+use crate::proto::route::{LiveFormat, LiveRequest, Selection};
 
 /// Bytes to send, shared with the other viewers, and the frames in them.
 pub(crate) struct Piece {
@@ -49,9 +49,13 @@ enum State {
 }
 
 impl Feed {
-    pub(crate) fn new(subscriber: Subscriber<Batch>, broadcast: Broadcast, selection: Selection) -> Self {
-        let grace = broadcast.options().grace;
-        Self { subscriber, state: State::Fresh(broadcast, selection), grace, away: None }
+    pub(crate) fn new(subscriber: Subscriber<Batch>, broadcast: &Broadcast, request: &LiveRequest) -> Self {
+        let state = match request.format {
+            LiveFormat::Flv { .. } => State::Fresh(broadcast.clone(), request.selection),
+            // A transport stream begins with its tables, which are its header.
+            LiveFormat::Ts => State::Running,
+        };
+        Self { subscriber, state, grace: broadcast.options().grace, away: None }
     }
 
     /// The next piece, never empty; the end is told again if asked again.
@@ -163,7 +167,6 @@ mod tests {
 
     use super::super::admission::subscribe;
     use super::*;
-    use crate::proto::route::FlvRequest;
 
     const GRACE: Duration = Duration::from_secs(10);
 
@@ -199,9 +202,10 @@ mod tests {
         let registry = Registry::new(options);
         let publisher = publish(&registry);
         let key = "live/test".parse().unwrap();
-        let request = FlvRequest { key, selection: Selection::All, enhanced: None };
+        let request =
+            LiveRequest { key, selection: Selection::All, format: LiveFormat::Flv { enhanced: None } };
         let peer = "192.0.2.1:1".parse().unwrap();
-        let mut feed = subscribe(publisher.broadcast(), &request, Dialect::Legacy, "test", peer).unwrap();
+        let mut feed = subscribe(&publisher.broadcast(), &request, Dialect::Legacy, "test", peer).unwrap();
         assert_eq!(drain(&mut feed).await, (1, None));
 
         let _away = publisher.interrupt();

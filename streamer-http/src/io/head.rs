@@ -9,7 +9,7 @@ use hyper::Response;
 use super::body::Body;
 use crate::proto::origin::OriginVerdict;
 use crate::proto::refusal::Refusal;
-use crate::proto::route::ALLOWED_METHODS;
+use crate::proto::route::{ALLOWED_METHODS, LiveFormat};
 
 /// How long a browser may keep the answer to a preflight, in seconds; browsers cap it themselves.
 const PREFLIGHT_MAX_AGE_S: &str = "86400";
@@ -25,9 +25,13 @@ pub(crate) fn write_cors(headers: &mut HeaderMap, verdict: &OriginVerdict<'_>) {
     }
 }
 
-/// The fields of a live stream as FLV. There is no length, and no proxy is to gather it.
-pub(crate) fn write_live(headers: &mut HeaderMap) {
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/x-flv"));
+/// The fields of a live stream. There is no length, and no proxy is to gather it.
+pub(crate) fn write_live(headers: &mut HeaderMap, format: LiveFormat) {
+    let media_type = match format {
+        LiveFormat::Flv { .. } => "video/x-flv",
+        LiveFormat::Ts => "video/mp2t",
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
 }

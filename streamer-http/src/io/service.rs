@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tracing::debug;
 
-use super::admission::{HTTP_FLV, WS_FLV, authorize, check, dialect, find, subscribe};
+use super::admission::{authorize, check, find, protocol, subscribe};
 use super::body::Body;
 use super::connection::{Port, Transport};
 use super::feed::{Feed, FeedBody};
@@ -20,7 +20,7 @@ use crate::options::Client;
 use crate::proto::forwarded::client_address;
 use crate::proto::framing::Framing;
 use crate::proto::refusal::Refusal;
-use crate::proto::route::{FlvRequest, Route, RouteError, route};
+use crate::proto::route::{LiveFormat, LiveRequest, Route, RouteError, route};
 use crate::proto::websocket::{Upgrade, upgrade};
 
 /// How a live body leaves.
@@ -49,9 +49,9 @@ pub(crate) async fn answer(
     );
     let client = Client { address, encrypted: transport.encrypted };
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-    let (flv, head_only) = match route(request.method(), path, query) {
-        Ok(Route::Flv(flv)) => (flv, false),
-        Ok(Route::FlvHead(flv)) => (flv, true),
+    let (wanted, head_only) = match route(request.method(), path, query) {
+        Ok(Route::Live(wanted)) => (wanted, false),
+        Ok(Route::LiveHead(wanted)) => (wanted, true),
         Ok(Route::Hls(wanted)) => {
             let answered = hls::serve(&port, client, &request, &wanted).await;
             let headers = request.headers();
@@ -71,7 +71,7 @@ pub(crate) async fn answer(
         }
     };
     let (version, headers) = (request.version(), request.headers().clone());
-    let live = match open(&port, client, request, &flv, head_only).await {
+    let live = match open(&port, client, request, &wanted, head_only).await {
         Ok(live) => live,
         Err(refusal) => return refuse(&port, &headers, &refusal),
     };
@@ -82,7 +82,7 @@ pub(crate) async fn answer(
             Upgrade::STATUS
         }
         None => {
-            write_live(&mut fields);
+            write_live(&mut fields, wanted.format);
             StatusCode::OK
         }
     };
@@ -129,7 +129,7 @@ async fn open(
     port: &Port,
     client: Client,
     request: Request<Incoming>,
-    flv: &FlvRequest,
+    wanted: &LiveRequest,
     head_only: bool,
 ) -> Result<Live, Refusal> {
     let upgrade = upgrade(&request).map_err(|error| Refusal::from(&error))?;
@@ -137,22 +137,24 @@ async fn open(
     if upgrade.is_some() && !options.allowed_origins.judge(origin(request.headers())).websocket {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "Pages of this origin are not allowed to play."));
     }
-    let protocol = if upgrade.is_some() { WS_FLV } else { HTTP_FLV };
-    authorize(&port.gateway, &request, &flv.key, protocol, client, port.options.authorize_timeout).await?;
+    let protocol = protocol(wanted.format, upgrade.is_some());
+    authorize(&port.gateway, &request, &wanted.key, protocol, client, port.options.authorize_timeout).await?;
     // What the client sent is not needed while the stream is waited for.
     drop(request);
-    let broadcast = find(&port.gateway.registry, &flv.key, &port.shutdown).await?;
-    check(&broadcast, flv.selection)?;
+    let broadcast = find(&port.gateway.registry, &wanted.key, &port.shutdown).await?;
+    check(&broadcast, wanted.selection)?;
     if head_only {
         return Ok(Live { feed: None, upgrade: None });
     }
-    let dialect = dialect(flv.enhanced, options.dialect);
-    let feed = subscribe(broadcast, flv, dialect, protocol, client.address)
+    let feed = subscribe(&broadcast, wanted, options.dialect, protocol, client.address)
         .map_err(|error| Refusal::from(&error))?;
-    let viewers =
-        if upgrade.is_some() { &options.stats.websocket_viewers } else { &options.stats.flv_viewers };
-    viewers.increment();
-    debug!(key = %flv.key, protocol, client = %client.address, "playing");
+    match (wanted.format, &upgrade) {
+        (_, Some(_)) => &options.stats.websocket_viewers,
+        (LiveFormat::Flv { .. }, None) => &options.stats.flv_viewers,
+        (LiveFormat::Ts, None) => &options.stats.ts_viewers,
+    }
+    .increment();
+    debug!(key = %wanted.key, protocol, client = %client.address, "playing");
     Ok(Live { feed: Some(feed), upgrade })
 }
 

@@ -330,7 +330,7 @@ mod tests {
     use super::super::admission::subscribe;
     use super::*;
     use crate::proto::framing::MAX_PREFIX_BYTES;
-    use crate::proto::route::{FlvRequest, Selection};
+    use crate::proto::route::{LiveFormat, LiveRequest, Selection};
 
     /// Takes what it is told to take, and keeps it.
     struct Narrow {
@@ -385,9 +385,10 @@ mod tests {
         for ms in 0..i64::try_from(frames).unwrap() {
             publisher.push(sound(ms, BYTES_PER_FRAME));
         }
-        let request = FlvRequest { key, selection: Selection::All, enhanced: None };
+        let request =
+            LiveRequest { key, selection: Selection::All, format: LiveFormat::Flv { enhanced: None } };
         let peer = "192.0.2.1:1".parse().unwrap();
-        let feed = subscribe(publisher.broadcast(), &request, Dialect::Legacy, "test", peer).unwrap();
+        let feed = subscribe(&publisher.broadcast(), &request, Dialect::Legacy, "test", peer).unwrap();
         // The feeder runs when this task lets it.
         tokio::task::yield_now().await;
         let io = Narrow { room: 0, taken: Vec::new() };

@@ -28,16 +28,28 @@ pub enum Selection {
     OnlyVideo,
 }
 
-/// A request for a stream as FLV.
+/// The container in which a stream comes without end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LiveFormat {
+    /// FLV.
+    Flv {
+        /// Whether codecs that FLV has no number of its own for may come in enhanced tags: `?enhanced=1` or
+        /// `?enhanced=0`. `None` leaves it to the server.
+        enhanced: Option<bool>,
+    },
+    /// An MPEG-2 transport stream.
+    Ts,
+}
+
+/// A request for a stream without end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlvRequest {
+pub struct LiveRequest {
     /// The stream.
     pub key: StreamKey,
     /// What of it.
     pub selection: Selection,
-    /// Whether codecs that FLV has no number of its own for may come in enhanced tags: `?enhanced=1` or
-    /// `?enhanced=0`. `None` leaves it to the server.
-    pub enhanced: Option<bool>,
+    /// In what.
+    pub format: LiveFormat,
 }
 
 /// What of the HLS of a stream is wanted.
@@ -76,10 +88,10 @@ pub struct HlsRequest {
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// A stream as FLV, over HTTP or, upgraded, over WebSocket.
-    Flv(FlvRequest),
+    /// A stream without end, over HTTP or, upgraded, over WebSocket.
+    Live(LiveRequest),
     /// The header fields of the answer to the same request by `GET`.
-    FlvHead(FlvRequest),
+    LiveHead(LiveRequest),
     /// A playlist, or media one refers to.
     Hls(HlsRequest),
     /// A preflight of the Fetch standard, or an `OPTIONS` of RFC 9110.
@@ -126,6 +138,7 @@ pub enum RouteError {
 /// | path | what |
 /// |---|---|
 /// | `/{app}/{stream}/play.flv`, `/{app}/{stream}.flv` | the stream as FLV |
+/// | `/{app}/{stream}/play.ts` | the stream as MPEG-TS |
 /// | `/{app}/{stream}/playlist.m3u8` | its HLS in transport streams |
 /// | `/{app}/{stream}/playlist_sfm4s.m3u8` | its HLS in fMP4 |
 /// | `/{app}/{stream}/media/{rendition}/{file}` | what those playlists refer to |
@@ -139,6 +152,7 @@ pub fn route(method: &Method, path: &str, query: &str) -> Result<Route, RouteErr
     let (app, stream, resource) = match *segments.as_slice() {
         [app, file] => (app, file.strip_suffix(".flv").ok_or(RouteError::NotFound)?, Resource::Flv),
         [app, stream, "play.flv"] => (app, stream, Resource::Flv),
+        [app, stream, "play.ts"] => (app, stream, Resource::Ts),
         [app, stream, "playlist.m3u8"] => {
             (app, stream, Resource::Hls(HlsResource::Multivariant(Container::Ts)))
         }
@@ -167,9 +181,13 @@ pub fn route(method: &Method, path: &str, query: &str) -> Result<Route, RouteErr
         Resource::Hls(resource) => {
             Ok(Route::Hls(HlsRequest { key, resource, query: Query::parse(query)?, head }))
         }
-        Resource::Flv => {
-            let request = flv(key, query)?;
-            Ok(if head { Route::FlvHead(request) } else { Route::Flv(request) })
+        Resource::Flv | Resource::Ts => {
+            let format = match resource {
+                Resource::Ts => LiveFormat::Ts,
+                _ => LiveFormat::Flv { enhanced: flag(query, "enhanced")? },
+            };
+            let request = LiveRequest { key, selection: selection(query)?, format };
+            Ok(if head { Route::LiveHead(request) } else { Route::Live(request) })
         }
     }
 }
@@ -179,17 +197,17 @@ const MAX_SEGMENTS: usize = 5;
 
 enum Resource {
     Flv,
+    Ts,
     Hls(HlsResource),
 }
 
-fn flv(key: StreamKey, query: &str) -> Result<FlvRequest, RouteError> {
-    let selection = match (flag(query, "only-audio")?, flag(query, "only-video")?) {
+fn selection(query: &str) -> Result<Selection, RouteError> {
+    Ok(match (flag(query, "only-audio")?, flag(query, "only-video")?) {
         (Some(true), Some(true)) => return Err(RouteError::BothOnly),
         (Some(true), _) => Selection::OnlyAudio,
         (_, Some(true)) => Selection::OnlyVideo,
         _ => Selection::All,
-    };
-    Ok(FlvRequest { key, selection, enhanced: flag(query, "enhanced")? })
+    })
 }
 
 fn decode(segment: &str) -> Result<Cow<'_, str>, RouteError> {
@@ -223,7 +241,8 @@ mod tests {
     }
 
     fn flv(key: &str, selection: Selection, enhanced: Option<bool>) -> Route {
-        Route::Flv(FlvRequest { key: key.parse().unwrap(), selection, enhanced })
+        let format = LiveFormat::Flv { enhanced };
+        Route::Live(LiveRequest { key: key.parse().unwrap(), selection, format })
     }
 
     #[test]
@@ -233,6 +252,12 @@ mod tests {
         {
             assert_eq!(get(path, ""), expected, "{path}");
         }
+        let ts = LiveRequest {
+            key: "live/test".parse().unwrap(),
+            selection: Selection::OnlyAudio,
+            format: LiveFormat::Ts,
+        };
+        assert_eq!(get("/live/test/play.ts", "only-audio&enhanced=7"), Ok(Route::Live(ts)));
         assert_eq!(get("/live/a.b.flv", ""), Ok(flv("live/a.b", Selection::All, None)));
         assert_eq!(get("/live/play.flv", ""), Ok(flv("live/play", Selection::All, None)));
     }
@@ -300,7 +325,9 @@ mod tests {
     #[test]
     fn parameters_choose_what_and_how() {
         let chosen = |query: &str| match get("/live/test.flv", query) {
-            Ok(Route::Flv(request)) => Ok((request.selection, request.enhanced)),
+            Ok(Route::Live(LiveRequest { selection, format: LiveFormat::Flv { enhanced }, .. })) => {
+                Ok((selection, enhanced))
+            }
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error),
         };
@@ -345,7 +372,7 @@ mod tests {
     #[test]
     fn methods() {
         let path = "/live/test/play.flv";
-        assert!(matches!(route(&Method::HEAD, path, ""), Ok(Route::FlvHead(_))));
+        assert!(matches!(route(&Method::HEAD, path, ""), Ok(Route::LiveHead(_))));
         assert_eq!(route(&Method::OPTIONS, path, ""), Ok(Route::Preflight));
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::CONNECT] {
             assert_eq!(route(&method, path, ""), Err(RouteError::Method));
@@ -356,7 +383,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics_and_a_name_accepted_is_safe(path in "(/|%2[eEfF]|%5c|%25|\\.|play\\.flv|live|\\PC){0,12}", query in "\\PC{0,40}") {
-            if let Ok(Route::Flv(request)) = get(&path, &query) {
+            if let Ok(Route::Live(request)) = get(&path, &query) {
                 let shown = request.key.to_string();
                 prop_assert_eq!(shown.matches('/').count(), 1);
                 prop_assert!(!shown.contains("/.") && !shown.contains(['\\', '%', '<', '\0']));

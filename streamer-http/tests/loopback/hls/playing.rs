@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use streamer_core::Media;
+use streamer_core::container::ts::TsDemuxer;
 use streamer_core::hub::AppOptions;
 use streamer_http::{HlsAppOptions, HlsMode};
 
-use super::super::server::impatient;
+use super::super::server::{VIDEO, impatient};
 use super::player::{FMP4, Feed, TS, options, resolve, start, start_for};
 
 #[tokio::test]
@@ -82,6 +84,31 @@ async fn a_first_request_waits_for_the_publisher_and_for_the_first_segment() {
         feed
     });
     assert_eq!(multivariant.uris().len(), 2);
+}
+
+#[tokio::test]
+async fn a_transport_stream_comes_without_end_too() {
+    let server = start(options()).await;
+    let mut feed = Feed::new(&server);
+    feed.seconds(3);
+    let mut response = super::super::client::get(server.address, "/live/test/play.ts").await;
+    assert_eq!((response.status, response.header("content-type")), (200, Some("video/mp2t")));
+    let mut demuxer = TsDemuxer::new();
+    let (mut tracks, mut pictures) = (0, 0);
+    while pictures < 20 {
+        let piece = response.piece().await.unwrap();
+        assert!(piece.len() % 188 == 0 && piece[0] == 0x47);
+        demuxer.push(&piece);
+        while let Ok(Some(media)) = demuxer.pull() {
+            match media {
+                Media::Tracks(of) => tracks = of.list.len(),
+                Media::Frame(frame) => pictures += usize::from(frame.track == VIDEO),
+            }
+        }
+        feed.pictures(5);
+    }
+    assert_eq!((tracks, server.stats.ts_viewers.get()), (2, 1));
+    assert!(server.broadcast().audience().contains_key("http-ts"));
 }
 
 #[tokio::test]
