@@ -60,6 +60,26 @@ const GOLDEN: &[(&str, &str, &str)] = &[
         "1 to 256 bytes",
     ),
     (
+        "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"hls\": { \"segment_ms\": 499 } } ] }",
+        "engine.json:2:26: apps[0].hls.segment_ms: ",
+        "500 to 10000",
+    ),
+    (
+        "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"hls\": { \"disk\": { \"folder\": \"\", \"max_bytes\": 1 } } } ] }",
+        "engine.json:2:31: apps[0].hls.disk.folder: ",
+        "names no folder",
+    ),
+    (
+        "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"adaptive\": [{ \"name\": \"all\", \"streams\": [\"a\", \"../b\"] }] } ] }",
+        "engine.json:2:54: apps[0].adaptive[0].streams[1]: ",
+        "bad name",
+    ),
+    (
+        "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"adaptive\": [{ \"name\": \"all\", \"streams\": [\"a\", \"a\"] }] } ] }",
+        "engine.json:2:50: apps[0].adaptive[0].streams[1]: ",
+        "listed twice",
+    ),
+    (
         "{ \"listeners\": {\n\"rtmp\": { \"port\": 8080 },\n\"http\": { \"bind\": [\"0.0.0.0\"], \"port\": 8080 } } }",
         "engine.json:3:43: listeners.http.port: ",
         "port 8080 is taken by listeners.rtmp already",
@@ -136,6 +156,29 @@ fn names_and_windows_at_their_limits_are_taken() {
     for fields in ["\"max_viewers\": 0", "\"grace_ms\": 86400001"] {
         read(&app(fields)).map(|_| ()).expect_err(fields);
     }
+    for (field, low, high) in [
+        ("segment_ms", 500, 10_000),
+        ("part_ms", 50, 2_000),
+        ("part_ms", 0, 0),
+        ("list_ms", 0, 3_600_000),
+        ("idle_ms", 0, 3_600_000),
+        ("time_shift_s", 0, 604_800),
+        ("memory_bytes", 16 << 20, i64::MAX),
+    ] {
+        let hls = |value: i64| app(&format!("\"hls\": {{\"{field}\": {value}}}"));
+        read(&hls(low)).expect(field);
+        read(&hls(high)).expect(field);
+        read(&hls(low - 1)).map(|_| ()).expect_err(field);
+        if high > 0 && high < i64::MAX {
+            read(&hls(high + 1)).map(|_| ()).expect_err(field);
+        }
+    }
+    let adaptive = |count: usize| {
+        let streams: Vec<_> = (0..count).map(|number| format!("\"s{number}\"")).collect();
+        app(&format!("\"adaptive\": [{{\"name\": \"all\", \"streams\": [{}]}}]", streams.join(",")))
+    };
+    read(&adaptive(16)).expect("as many streams as may be");
+    read(&adaptive(17)).map(|_| ()).expect_err("one stream more");
     let urls = |count: usize| {
         let urls = vec!["\"rtmp://h/a/b\""; count].join(",");
         format!(

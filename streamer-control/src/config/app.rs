@@ -9,6 +9,7 @@ use streamer_core::hub::{
 };
 
 use super::engine::name;
+use super::hls::{AdaptiveConfig, HlsConfig};
 use super::secret::Secret;
 
 /// How the streams of an application come in. Read without regard to case.
@@ -179,6 +180,12 @@ pub struct AppConfig {
     /// Most viewers of one stream, from 1.
     #[serde(default = "default_max_viewers")]
     pub max_viewers: usize,
+    /// How its streams are served as HLS.
+    #[serde(default)]
+    pub hls: HlsConfig,
+    /// Its adaptive playlists.
+    #[serde(default)]
+    pub adaptive: Vec<AdaptiveConfig>,
 }
 
 impl AppConfig {
@@ -196,6 +203,8 @@ impl AppConfig {
             wait_for_publisher_ms: default_wait_ms(),
             write_window_ms: default_write_window_ms(),
             max_viewers: default_max_viewers(),
+            hls: HlsConfig::default(),
+            adaptive: Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use streamer_core::hub::MAX_WRITE_WINDOW;
 
 use super::app::{AppConfig, SourceType};
 use super::engine::EngineConfig;
+use super::hls::check_adaptive;
 use super::path::{FieldPath, Problem};
 
 /// Longest waiting time that may be configured, in milliseconds: one day.
@@ -164,7 +165,8 @@ fn check_app(app: &AppConfig, at: FieldPath) -> Result<(), Problem> {
     if app.max_viewers == 0 {
         return Err(at.key("max_viewers").problem("must be at least 1"));
     }
-    Ok(())
+    app.hls.check(&at.clone().key("hls"))?;
+    check_adaptive(&app.adaptive, &at.key("adaptive"))
 }
 
 /// Whether both lists hold an address in common, counting `::` as every address and `0.0.0.0` as every

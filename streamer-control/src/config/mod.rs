@@ -4,6 +4,7 @@ pub mod app;
 mod check;
 pub mod engine;
 mod error;
+pub mod hls;
 pub mod load;
 mod locate;
 mod path;
@@ -19,6 +20,7 @@ pub use engine::{
     TlsConfig,
 };
 pub use error::ConfigError;
+pub use hls::{AdaptiveConfig, HlsConfig, HlsDiskConfig, HlsEncryptionConfig, HlsEncryptionMethod, HlsMode};
 pub use load::{LoadedConfig, MAX_CONFIG_BYTES};
 pub use path::{FieldPath, Problem};
 pub use secret::{MAX_SECRET_BYTES, Secret};
