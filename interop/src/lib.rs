@@ -9,10 +9,14 @@
 //! | [`process`] | one program running, its output, its end |
 //! | [`server`] | the engine on free ports |
 //! | [`publish`] | encoders |
+//! | [`feed`] | a publisher of this process, for what no encoder does on demand |
 //! | [`play`] | players, and what they received |
+//! | [`hls`] | playlists over time, by an independent reader |
 //! | [`browser`] | a page in Chromium |
 
 pub mod browser;
+pub mod feed;
+pub mod hls;
 pub mod play;
 pub mod process;
 pub mod publish;

@@ -19,6 +19,55 @@ pub enum Media {
     Video,
 }
 
+/// Decodes `pictures` pictures and the sound beside them with FFmpeg, which must find nothing wrong, and tells the hashes of the pictures.
+///
+/// # Errors
+/// When the program is missing, fails, or complains.
+pub fn decode(tool: Tool, url: &str, pictures: usize) -> Outcome<Vec<String>> {
+    let mut command = Command::new(tool.path()?);
+    command.args(["-nostdin", "-hide_banner", "-loglevel", "warning", "-i", url, "-map", "0"]);
+    command.args(["-frames:v", &pictures.to_string(), "-f", "framemd5", "-"]);
+    let finished = Running::start(&mut command)?.wait(PLAY_LIMIT)?.success()?;
+    let complaint = finished.stderr.lines().find(|line| !is_harmless(line));
+    if let Some(line) = complaint {
+        return Err(format!("{url}: {line}").into());
+    }
+    // Stream, DTS, PTS, duration, size, hash; video is the first stream here.
+    let hash =
+        |line: &str| line.strip_prefix("0,").and_then(|rest| Some(rest.split(',').nth(4)?.trim().to_owned()));
+    Ok(finished.stdout.lines().filter_map(hash).collect())
+}
+
+/// What FFmpeg says of every live stream.
+fn is_harmless(line: &str) -> bool {
+    const KNOWN: &[&str] = &[
+        // Two tracks of a live stream never begin at the same tick.
+        "deprecated pixel format",
+    ];
+    KNOWN.iter().any(|known| line.contains(known))
+}
+
+/// The hashes of all pictures of the clip `name`.
+///
+/// # Errors
+/// As for [`decode`].
+pub fn decode_clip(tool: Tool, name: &str) -> Outcome<Vec<String>> {
+    decode(tool, &clip(name)?.to_string_lossy(), usize::MAX >> 33)
+}
+
+/// Compares decoded pictures with those of the clip `name`: `pictures` of them, without a gap, from any place on.
+///
+/// # Errors
+/// When they differ.
+pub fn expect_pictures(played: &[String], tool: Tool, name: &str, pictures: usize) -> Outcome {
+    let original = decode_clip(tool, name)?;
+    let unbroken = longest_run(&original, played);
+    if unbroken < pictures || unbroken < played.len() {
+        return Err(format!("{name}: {unbroken} of {} pictures follow the clip", played.len()).into());
+    }
+    Ok(())
+}
+
 /// Starts FFmpeg on `url` to read `packets` packets of a track and tell their hashes.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use streamer_control::config::LoadedConfig;
+use streamer_core::Registry;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tts::data_dir::DataDir;
@@ -67,6 +68,33 @@ impl Server {
     pub fn ws_flv(&self, stream: &str) -> Outcome<String> {
         Ok(format!("ws://{}/live/{stream}/play.flv", first(&self.engine.addresses().http)?))
     }
+
+    /// Address of the HLS playlist of `stream`, with segments in `container`.
+    ///
+    /// # Errors
+    /// When HTTP is not listened on.
+    pub fn hls(&self, stream: &str, container: Container) -> Outcome<String> {
+        let file = match container {
+            Container::Ts => "playlist.m3u8",
+            Container::Fmp4 => "playlist_sfm4s.m3u8",
+        };
+        Ok(format!("http://{}/live/{stream}/{file}", first(&self.engine.addresses().http)?))
+    }
+
+    /// The live streams.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        self.engine.registry()
+    }
+}
+
+/// What HLS segments are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// MPEG-2 transport stream.
+    Ts,
+    /// Fragmented MP4.
+    Fmp4,
 }
 
 fn first(addresses: &[SocketAddr]) -> Outcome<SocketAddr> {

@@ -16,6 +16,10 @@ pub enum Tool {
     GstLaunch,
     /// `rtmpdump`, for librtmp.
     Rtmpdump,
+    /// The distribution's `ffprobe`.
+    Ffprobe,
+    /// A Python with the packages of `scripts/setup-tests`.
+    Python,
     /// `node`, which drives the browser.
     Node,
     /// The browser.
@@ -30,10 +34,9 @@ impl Tool {
     pub fn path(self) -> Outcome<PathBuf> {
         let name = match self {
             Self::Ffmpeg => "ffmpeg",
-            Self::FfmpegNewer => {
-                let path = tools_folder().join("bin/ffmpeg-newer");
-                return if path.exists() { Ok(path) } else { Err(missing(&path.display().to_string())) };
-            }
+            Self::Ffprobe => "ffprobe",
+            Self::FfmpegNewer => return installed("bin/ffmpeg-newer"),
+            Self::Python => return installed("venv/bin/python"),
             Self::GstLaunch => "gst-launch-1.0",
             Self::Rtmpdump => "rtmpdump",
             Self::Node => "node",
@@ -65,6 +68,11 @@ pub fn clip(name: &str) -> Outcome<PathBuf> {
         return Ok(path);
     }
     Err(format!("{} is missing: run scripts/setup-tests and scripts/test-media", path.display()).into())
+}
+
+fn installed(name: &str) -> Outcome<PathBuf> {
+    let path = tools_folder().join(name);
+    if path.exists() { Ok(path) } else { Err(missing(&path.display().to_string())) }
 }
 
 fn missing(what: &str) -> Box<dyn std::error::Error + Send + Sync> {
