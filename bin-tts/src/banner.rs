@@ -55,6 +55,8 @@ fn play(text: &mut String, app: &AppConfig, addresses: &Addresses) {
         ("play: RTMP", "rtmp", &addresses.rtmp, ports::RTMP, ""),
         ("play: HTTP-FLV", "http", &addresses.http, 80, "/play.flv"),
         ("play: WebSocket-FLV", "ws", &addresses.http, 80, "/play.flv"),
+        ("play: HLS", "http", &addresses.http, 80, "/playlist.m3u8"),
+        ("play: LL-HLS, fMP4", "http", &addresses.http, 80, "/playlist_sfm4s.m3u8"),
     ] {
         if let Some(url) = url(scheme, list, default_port) {
             line(text, label, &format!("{url}/{}/test{file}", app.app_name), note);
@@ -105,6 +107,8 @@ mod tests {
             "rtmp://127.0.0.1/live/test",
             "http://127.0.0.1:8080/live/test/play.flv",
             "ws://127.0.0.1:8080/live/test/play.flv",
+            "http://127.0.0.1:8080/live/test/playlist.m3u8",
+            "http://127.0.0.1:8080/live/test/playlist_sfm4s.m3u8",
             "http://127.0.0.1:8087/v1/streams",
             "$(cat /data/engine-token)",
             "127.0.0.1:8087, [::1]:8087",

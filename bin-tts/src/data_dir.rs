@@ -48,7 +48,7 @@ impl DataDir {
 
     /// The path of the file `name` in it.
     #[must_use]
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
         self.path.join(name)
     }
 

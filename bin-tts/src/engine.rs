@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use streamer_control::config::{EngineConfig, LoadedConfig};
 use streamer_core::hub::{AppOptions, CloseReason};
 use streamer_core::{Gateway, Registry};
-use streamer_http::{HttpStats, TrustedProxies};
+use streamer_http::{Hls, HttpStats, TrustedProxies};
 use streamer_net::{AcceptStats, ClientTls, ServerTls};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -25,6 +25,7 @@ use crate::log::LogControl;
 use crate::observe::{MAX_LABELLED_STREAMS, Observer};
 use crate::options;
 use crate::reload::{self, Reloaded};
+use crate::segments;
 use crate::tasks::TaskSet;
 
 /// Longest shutdown: what the listeners grant their connections, and a moment for the rest.
@@ -57,6 +58,7 @@ pub struct Engine {
     tls: Option<ServerTls>,
     client_tls: Option<ClientTls>,
     trusted_proxies: TrustedProxies,
+    hls: Hls,
     servers: JoinSet<(&'static str, Result<(), String>)>,
     shutdown: CancellationToken,
 }
@@ -74,12 +76,16 @@ impl Engine {
         data_dir.remove(ADDRESSES_FILE)?;
         let token = data_dir.token()?;
         let config = loaded.config;
+        let hls = segments::handle(segments::prepare(&config.apps, &data_dir)?);
         let bound = listeners::bind_all(&config.listeners)?;
         let addresses = listeners::addresses(&bound)?;
 
         let registry = Registry::new(AppOptions::default());
         for app in &config.apps {
             registry.set_app_options(app.app_name.clone(), options::app_options(app));
+        }
+        for app in &config.apps {
+            hls.clear_store(&app.app_name).await;
         }
         let authorizer = AppAuthorizer::new(&config.apps);
         let trusted_proxies = TrustedProxies::from(config.http.trusted_proxies.clone());
@@ -95,6 +101,7 @@ impl Engine {
             tls,
             client_tls,
             trusted_proxies,
+            hls,
             servers: JoinSet::new(),
             shutdown: CancellationToken::new(),
             data_dir,
@@ -123,6 +130,7 @@ impl Engine {
             tasks: Arc::clone(&self.tasks),
             listeners: stats.clone(),
             media_ports: media_ports.clone(),
+            hls: self.hls.clone(),
             token: Token::new(&self.token),
             open_metrics: config.listeners.api.as_ref().is_some_and(|api| api.open_metrics),
             stopping: self.shutdown.clone(),
@@ -141,8 +149,8 @@ impl Engine {
                     "http" | "https" => {
                         let stats = media_ports.iter().find(|(port, _)| *port == name);
                         let stats = stats.map(|(_, stats)| Arc::clone(stats)).unwrap_or_default();
-                        let options =
-                            options::http_options(&config, tls, self.trusted_proxies.clone(), stats);
+                        let (proxies, hls) = (self.trusted_proxies.clone(), self.hls.clone());
+                        let options = options::http_options(&config, tls, proxies, stats, hls);
                         self.spawn(name, streamer_http::run(socket, options, gateway, stop));
                     }
                     _ => {
@@ -152,6 +160,11 @@ impl Engine {
                 }
             }
         }
+        let (hls, registry, stop) = (self.hls.clone(), self.registry.clone(), self.shutdown.clone());
+        self.spawn::<std::convert::Infallible>("segmenters", async move {
+            hls.run_always(&registry, &stop).await;
+            Ok(())
+        });
         let stop = self.shutdown.clone();
         self.spawn::<std::convert::Infallible>("observer", async move {
             observer.run(stop).await;
@@ -210,6 +223,7 @@ impl Engine {
         let specs = options::task_specs(&loaded, self.client_tls.as_ref())?;
         options::server_tls(&loaded)?;
         options::client_tls(&loaded)?;
+        let hls = segments::prepare(&loaded.config.apps, &self.data_dir)?;
         let mut reloaded = Reloaded::default();
         if let Some(tls) = &self.tls {
             let place = format!("{}: tls", loaded.origin());
@@ -229,22 +243,34 @@ impl Engine {
         }
         // First the tasks, so that none begins again in an application that is about to end.
         let tasks = self.tasks.apply(specs);
-        self.apply_apps(&config, &new, &mut reloaded);
+        self.apply_apps(&config, &new, hls, &mut reloaded);
         reloaded.applied.extend(tasks);
         *config = new;
         Ok(reloaded)
     }
 
-    fn apply_apps(&self, old: &EngineConfig, new: &EngineConfig, reloaded: &mut Reloaded) {
+    fn apply_apps(
+        &self,
+        old: &EngineConfig,
+        new: &EngineConfig,
+        hls: Vec<segments::Prepared>,
+        reloaded: &mut Reloaded,
+    ) {
         let changes = reload::app_changes(&old.apps, &new.apps);
         // First the rules, so that nobody enters what is about to end.
         self.authorizer.set_apps(&new.apps);
         for app in &changes.set {
             self.registry.set_app_options(app.app_name.clone(), options::app_options(app));
         }
+        for (app, options) in hls {
+            if changes.set.iter().any(|changed| changed.app_name == app) {
+                self.hls.set_app_options(app, options);
+            }
+        }
         for app in &changes.ended {
             if !new.apps.iter().any(|other| other.app_name == app.app_name) {
                 self.registry.remove_app_options(&app.app_name);
+                self.hls.remove_app_options(&app.app_name);
             }
             for broadcast in self.registry.snapshot() {
                 if broadcast.key().app == app.app_name {

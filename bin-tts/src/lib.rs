@@ -10,6 +10,7 @@
 //! | [`options`] | configuration to library options, written once |
 //! | [`listeners`], [`auth`] | sockets; who may publish and play |
 //! | [`tasks`] | pulls and forwards |
+//! | `segments` | HLS of the applications |
 //! | [`observe`], [`metrics`], [`api`] | rates, OpenMetrics, the HTTP API |
 //! | [`process`], [`systemd`], [`log`], [`banner`], [`descriptors`], [`data_dir`] | the process around it |
 
@@ -29,6 +30,7 @@ pub mod options;
 pub mod place;
 pub mod process;
 pub mod reload;
+mod segments;
 pub mod systemd;
 pub mod tasks;
 

@@ -42,10 +42,27 @@ pub struct MediaPortRow {
     pub requests: u64,
     /// Viewers begun, by protocol.
     pub viewers: Vec<(&'static str, u64)>,
+    /// Requests for HLS, by what was wanted or became of them.
+    pub hls: Vec<(&'static str, u64)>,
     /// Requests refused, by cause.
     pub refused: Vec<(&'static str, u64)>,
     /// Connections and HTTP/2 streams that did not end cleanly, by cause.
     pub failed: Vec<(&'static str, u64)>,
+}
+
+/// What HLS holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HlsRow {
+    /// Containers of streams that segments are held of.
+    pub presentations: u64,
+    /// Bytes of segments in memory.
+    pub memory_bytes: u64,
+    /// Bytes of segments on disk.
+    pub stored_bytes: u64,
+    /// Requests held open for media to come.
+    pub blocked_requests: u64,
+    /// Viewers and passes.
+    pub sessions: u64,
 }
 
 /// Counters of one pull or forward.
@@ -73,6 +90,8 @@ pub struct Scrape {
     pub listeners: Vec<ListenerRow>,
     /// Those for HTTP streaming.
     pub media_ports: Vec<MediaPortRow>,
+    /// What HLS holds.
+    pub hls: HlsRow,
     /// The tasks, summed by kind.
     pub tasks: Vec<TaskRow>,
 }
@@ -213,6 +232,7 @@ impl Scrape {
         });
         counters(encoder, "tts_connections_refused", "Connections refused, by cause", refused)?;
         self.encode_media_ports(encoder)?;
+        self.encode_hls(encoder)?;
         self.encode_tasks(encoder)
     }
 
@@ -220,8 +240,9 @@ impl Scrape {
         let requests = self.media_ports.iter().map(|row| (vec![("listener", row.listener)], row.requests));
         counters(encoder, "tts_http_requests", "Requests for streams with a complete header", requests)?;
         type Parts = fn(&MediaPortRow) -> &Vec<(&'static str, u64)>;
-        let split: [(&str, &str, &str, Parts); 3] = [
+        let split: [(&str, &str, &str, Parts); 4] = [
             ("tts_http_viewers", "Viewers begun, by protocol", "protocol", |row| &row.viewers),
+            ("tts_http_hls_requests", "Requests for HLS, by kind", "kind", |row| &row.hls),
             ("tts_http_refused", "Requests refused, by cause", "cause", |row| &row.refused),
             ("tts_http_failed", "Connections that did not end cleanly, by cause", "cause", |row| &row.failed),
         ];
@@ -231,6 +252,20 @@ impl Scrape {
                 parts(row).iter().map(move |&(part, count)| (labels(part), count))
             });
             counters(encoder, name, help, rows)?;
+        }
+        Ok(())
+    }
+
+    fn encode_hls(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let row = &self.hls;
+        for (name, help, value) in [
+            ("tts_hls_presentations", "Containers of streams that segments are held of", row.presentations),
+            ("tts_hls_memory_bytes", "Bytes of segments held in memory", row.memory_bytes),
+            ("tts_hls_stored_bytes", "Bytes of segments held on disk", row.stored_bytes),
+            ("tts_hls_blocked_requests", "Requests held open for media to come", row.blocked_requests),
+            ("tts_hls_sessions", "Viewers and passes of HLS", row.sessions),
+        ] {
+            gauges(encoder, name, help, [(Vec::new(), value)].into_iter())?;
         }
         Ok(())
     }

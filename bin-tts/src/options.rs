@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamer_control::config::{
-    AppConfig, DuplicateConfig, EngineConfig, FieldPath, LoadedConfig, PlayerDialect, ProxyHeaderConfig,
-    SlowViewerConfig, StreamUrl,
+    AppConfig, DuplicateConfig, EngineConfig, FieldPath, HlsMode as HlsModeConfig, LoadedConfig,
+    PlayerDialect, ProxyHeaderConfig, SlowViewerConfig, StreamUrl,
 };
 use streamer_core::container::flv::Dialect;
 use streamer_core::hub::{AppOptions, DuplicatePublish, Overrun};
-use streamer_http::{AllowedOrigins, HttpOptions, HttpStats, ProxyHeader, TrustedProxies};
+use streamer_http::proto::hls::PackagerOptions;
+use streamer_http::{
+    AllowedOrigins, Hls, HlsAppOptions, HlsMode, HlsStore, HttpOptions, HttpStats, ProxyHeader,
+    TrustedProxies,
+};
 use streamer_net::{AcceptOptions, AcceptStats, ClientTls, ServerTls};
 use streamer_rtmp::{ClientOptions, RtmpOptions, RtmpUrl, TaskOptions};
 
@@ -34,6 +38,30 @@ pub fn app_options(app: &AppConfig) -> AppOptions {
         write_window: Duration::from_millis(app.write_window_ms),
         max_viewers: app.max_viewers,
         ..AppOptions::default()
+    }
+}
+
+/// HLS of one application; `store` is where its segments go that memory has no room for.
+#[must_use]
+pub fn hls_app_options(app: &AppConfig, store: Option<HlsStore>) -> HlsAppOptions {
+    let hls = &app.hls;
+    HlsAppOptions {
+        mode: match hls.mode {
+            HlsModeConfig::Off => HlsMode::Off,
+            HlsModeConfig::OnDemand => HlsMode::OnDemand,
+            HlsModeConfig::Always => HlsMode::Always,
+        },
+        packager: PackagerOptions {
+            target_duration: Duration::from_millis(hls.segment_ms),
+            part_target: (hls.part_ms > 0).then(|| Duration::from_millis(hls.part_ms)),
+            list_duration: Duration::from_millis(hls.list_ms),
+            history: Duration::from_secs(hls.time_shift_s),
+            max_bytes: hls.memory_bytes,
+            ..PackagerOptions::default()
+        },
+        idle: Duration::from_millis(hls.idle_ms),
+        adaptive: app.adaptive.iter().map(|entry| (entry.name.clone(), entry.streams.clone())).collect(),
+        store,
     }
 }
 
@@ -79,13 +107,15 @@ pub fn http_stats(connections: Arc<AcceptStats>) -> Arc<HttpStats> {
     Arc::new(HttpStats { connections, ..HttpStats::default() })
 }
 
-/// The options of a listener for HTTP streaming, which counts in `stats`; `trusted_proxies` is the handle by which a reload exchanges them.
+/// The options of a listener for HTTP streaming, which counts in `stats`; `trusted_proxies` is the handle by which a reload exchanges them,
+/// `hls` the one that all listeners share.
 #[must_use]
 pub fn http_options(
     config: &EngineConfig,
     tls: Option<ServerTls>,
     trusted_proxies: TrustedProxies,
     stats: Arc<HttpStats>,
+    hls: Hls,
 ) -> HttpOptions {
     let accept = accept_options(config);
     HttpOptions {
@@ -103,6 +133,7 @@ pub fn http_options(
             Some(list) => AllowedOrigins::Listed(list.clone()),
         },
         dialect: dialect(config.http.player_dialect),
+        hls,
         stats,
         ..HttpOptions::default()
     }
@@ -171,6 +202,8 @@ pub fn api_accept_options() -> AcceptOptions {
 
 #[cfg(test)]
 mod tests {
+    use streamer_control::config::AdaptiveConfig;
+
     use super::*;
 
     #[test]
@@ -180,11 +213,42 @@ mod tests {
     }
 
     #[test]
+    fn the_default_application_has_the_defaults_of_hls() {
+        let config = EngineConfig::default();
+        let (mapped, default) = (hls_app_options(&config.apps[0], None), HlsAppOptions::default());
+        assert_eq!(format!("{mapped:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn every_option_of_hls_arrives() {
+        let mut app = EngineConfig::default().apps.remove(0);
+        app.hls.mode = HlsModeConfig::Always;
+        (app.hls.segment_ms, app.hls.part_ms, app.hls.list_ms, app.hls.idle_ms) = (1, 0, 3, 4);
+        (app.hls.time_shift_s, app.hls.memory_bytes) = (5, 6);
+        app.adaptive =
+            vec![AdaptiveConfig { name: "all".parse().unwrap(), streams: vec!["a".parse().unwrap()] }];
+        let options = hls_app_options(&app, None);
+        let packager = PackagerOptions {
+            target_duration: Duration::from_millis(1),
+            part_target: None,
+            list_duration: Duration::from_millis(3),
+            history: Duration::from_secs(5),
+            max_bytes: 6,
+            ..PackagerOptions::default()
+        };
+        assert_eq!((options.mode, options.idle), (HlsMode::Always, Duration::from_millis(4)));
+        assert_eq!(options.packager, packager);
+        assert_eq!(options.adaptive.get("all").map(Vec::len), Some(1));
+        app.hls.mode = HlsModeConfig::Off;
+        assert_eq!(hls_app_options(&app, None).mode, HlsMode::Off);
+    }
+
+    #[test]
     fn the_default_listeners_have_the_libraries_defaults() {
         let config = EngineConfig::default();
         let (rtmp, default) = (rtmp_options(&config, None), RtmpOptions::default());
         assert_eq!(format!("{rtmp:?}"), format!("{default:?}"));
-        let http = http_options(&config, None, TrustedProxies::default(), Arc::default());
+        let http = http_options(&config, None, TrustedProxies::default(), Arc::default(), Hls::default());
         assert_eq!(format!("{http:?}"), format!("{:?}", HttpOptions::default()));
     }
 
@@ -200,12 +264,12 @@ mod tests {
         let rtmp = rtmp_options(&config, None);
         assert_eq!((rtmp.accept.max_connections, rtmp.accept.max_connections_per_address), (5, Some(3)));
         assert_eq!(rtmp.unannounced, Dialect::Enhanced);
-        let http = http_options(&config, None, TrustedProxies::default(), Arc::default());
+        let http = http_options(&config, None, TrustedProxies::default(), Arc::default(), Hls::default());
         assert_eq!((http.max_connections, http.max_connections_per_address), (5, Some(3)));
         assert_eq!((http.dialect, http.proxy_header), (Dialect::Legacy, ProxyHeader::Forwarded));
         assert_eq!(http.allowed_origins, AllowedOrigins::Listed(vec!["https://a.test".into()]));
         config.http.allowed_origins = Some(Vec::new());
-        let http = http_options(&config, None, TrustedProxies::default(), Arc::default());
+        let http = http_options(&config, None, TrustedProxies::default(), Arc::default(), Hls::default());
         assert_eq!(http.allowed_origins, AllowedOrigins::None);
     }
 

@@ -9,7 +9,7 @@ mod view;
 use std::sync::Arc;
 
 use streamer_core::Registry;
-use streamer_http::HttpStats;
+use streamer_http::{Hls, HttpStats};
 use streamer_net::AcceptStats;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,8 @@ pub struct ApiState {
     pub listeners: Vec<(&'static str, Arc<AcceptStats>)>,
     /// The counters of those for HTTP streaming, by name.
     pub media_ports: Vec<(&'static str, Arc<HttpStats>)>,
+    /// HLS, which these serve.
+    pub hls: Hls,
     /// What callers must show.
     pub token: Token,
     /// Whether the metrics are shown without it.

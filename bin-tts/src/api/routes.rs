@@ -15,7 +15,7 @@ use tracing::info;
 use super::envelope::{ApiError, Data, Done, List};
 use super::view::{StreamBody, TaskBody, ViewerBody};
 use super::{ApiState, token};
-use crate::metrics::{self, ListenerRow, MediaPortRow, Scrape, TaskRow};
+use crate::metrics::{self, HlsRow, ListenerRow, MediaPortRow, Scrape, TaskRow};
 use crate::observe::StreamView;
 
 /// The whole API; everything but `/healthz` asks for the token.
@@ -49,6 +49,14 @@ async fn show_metrics(State(state): State<ApiState>) -> Result<Response, ApiErro
     scrape.waiting = state.registry.waiting() as u64;
     scrape.listeners = state.listeners.iter().map(|(name, stats)| listener_row(name, stats)).collect();
     scrape.media_ports = state.media_ports.iter().map(|(name, stats)| media_port_row(name, stats)).collect();
+    let levels = state.hls.levels();
+    scrape.hls = HlsRow {
+        presentations: levels.presentations as u64,
+        memory_bytes: levels.memory_bytes,
+        stored_bytes: levels.stored_bytes,
+        blocked_requests: levels.blocked_requests as u64,
+        sessions: levels.sessions as u64,
+    };
     scrape.tasks = state.tasks.views().iter().map(task_row).collect();
     let text = metrics::render(scrape)
         .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written"))?;
@@ -74,6 +82,16 @@ fn media_port_row(listener: &'static str, stats: &streamer_http::HttpStats) -> M
         listener,
         requests: stats.requests.get(),
         viewers: vec![("http-flv", stats.flv_viewers.get()), ("ws-flv", stats.websocket_viewers.get())],
+        hls: vec![
+            ("multivariant_playlist", stats.hls_multivariant_playlists.get()),
+            ("media_playlist", stats.hls_media_playlists.get()),
+            ("blocking_reload", stats.hls_blocking_reloads.get()),
+            ("late_reload", stats.hls_late_reloads.get()),
+            ("segment", stats.hls_segments.get()),
+            ("part", stats.hls_parts.get()),
+            ("section", stats.hls_sections.get()),
+            ("not_modified", stats.hls_not_modified.get()),
+        ],
         refused: vec![
             ("not_found", stats.not_found.get()),
             ("forbidden", stats.forbidden.get()),

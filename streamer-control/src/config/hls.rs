@@ -56,8 +56,6 @@ pub struct HlsConfig {
     pub memory_bytes: u64,
     /// Where segments go that memory has no room for; `null` drops them.
     pub disk: Option<HlsDiskConfig>,
-    /// Whether and how segments are encrypted.
-    pub encryption: Option<HlsEncryptionConfig>,
 }
 
 impl Default for HlsConfig {
@@ -71,7 +69,6 @@ impl Default for HlsConfig {
             time_shift_s: 120,
             memory_bytes: 64 << 20,
             disk: None,
-            encryption: None,
         }
     }
 }
@@ -82,30 +79,8 @@ impl Default for HlsConfig {
 pub struct HlsDiskConfig {
     /// The folder; a relative one begins at the data folder. It is the engine's alone.
     pub folder: PathBuf,
-    /// Bytes that all streams of the application may hold there; the oldest go first.
+    /// Bytes that one stream may hold there, in each container; the oldest go first.
     pub max_bytes: u64,
-}
-
-/// How segments are encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HlsEncryptionMethod {
-    /// Whole segments; no partial ones.
-    #[serde(rename = "aes_128")]
-    Aes128,
-    /// The media within: Common Encryption `cbcs`, in fMP4 alone.
-    SampleAes,
-}
-
-/// Encryption of segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HlsEncryptionConfig {
-    /// The method.
-    pub method: HlsEncryptionMethod,
-    /// After how many seconds a new key is taken; 0 keeps the first.
-    #[serde(default)]
-    pub rotate_s: u64,
 }
 
 /// Streams of one application that are the same content at different rates, tied into one playlist.
