@@ -10,7 +10,7 @@ use streamer_control::config::{
 };
 use streamer_core::container::flv::Dialect;
 use streamer_core::hub::{AppOptions, DuplicatePublish, Overrun};
-use streamer_http::proto::hls::PackagerOptions;
+use streamer_http::proto::hls::{ListOptions, PackagerOptions};
 use streamer_http::{
     AllowedOrigins, Hls, HlsAppOptions, HlsMode, HlsStore, HttpOptions, HttpStats, ProxyHeader,
     TrustedProxies,
@@ -54,7 +54,7 @@ pub fn hls_app_options(app: &AppConfig, store: Option<HlsStore>) -> HlsAppOption
         packager: PackagerOptions {
             target_duration: Duration::from_millis(hls.segment_ms),
             part_target: (hls.part_ms > 0).then(|| Duration::from_millis(hls.part_ms)),
-            list_duration: Duration::from_millis(hls.list_ms),
+            list: ListOptions { length: Duration::from_millis(hls.list_ms) },
             history: Duration::from_secs(hls.time_shift_s),
             max_bytes: hls.memory_bytes,
             ..PackagerOptions::default()
@@ -231,7 +231,7 @@ mod tests {
         let packager = PackagerOptions {
             target_duration: Duration::from_millis(1),
             part_target: None,
-            list_duration: Duration::from_millis(3),
+            list: ListOptions { length: Duration::from_millis(3) },
             history: Duration::from_secs(5),
             max_bytes: 6,
             ..PackagerOptions::default()

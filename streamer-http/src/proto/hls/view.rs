@@ -7,8 +7,8 @@ use super::segment::Segment;
 use super::window::{OpenSegment, Window};
 
 /// Media listed in a live playlist unless set otherwise: a player that begins three target durations behind
-/// the end has room to be late, and the list stays short for those who reload it every second or two.
-pub const DEFAULT_LIST_LENGTH: Duration = Duration::from_secs(12);
+/// the end has room to be late and to go back a little, and past six of them delta updates keep reloads short.
+pub const DEFAULT_LIST_LENGTH: Duration = Duration::from_secs(30);
 /// A live playlist lists at least as many target durations: RFC 8216, 6.2.2 asks for three, of which a
 /// player that began at the third would lose the segment it plays.
 pub const MIN_LISTED_TARGET_DURATIONS: u32 = 4;

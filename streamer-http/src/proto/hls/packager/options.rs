@@ -13,8 +13,10 @@ pub const DEFAULT_PART_TARGET: Duration = Duration::from_millis(200);
 /// Longest first segment: `EXT-X-TARGETDURATION` follows it, and a player waits three times that. GOPs that are
 /// longer are cut within.
 pub const MAX_SEGMENT_DURATION: Duration = Duration::from_secs(10);
-/// Bytes of segments that a presentation holds in memory: a minute at 16 Mbit/s.
-pub const DEFAULT_MAX_WINDOW_BYTES: u64 = 128 << 20;
+/// How far back viewers may go unless set otherwise: the goal that one has just missed.
+pub const DEFAULT_HISTORY: Duration = Duration::from_secs(120);
+/// Bytes of segments that a presentation holds in memory: two minutes at 4 Mbit/s.
+pub const DEFAULT_MAX_WINDOW_BYTES: u64 = 64 << 20;
 
 /// How a [`Packager`](super::Packager) cuts and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +42,7 @@ impl Default for PackagerOptions {
             part_target: Some(DEFAULT_PART_TARGET),
             max_segment: MAX_SEGMENT_DURATION,
             list: ListOptions::default(),
-            history: Duration::ZERO,
+            history: DEFAULT_HISTORY,
             max_bytes: DEFAULT_MAX_WINDOW_BYTES,
         }
     }

@@ -169,7 +169,8 @@ mod tests {
     }
 
     fn options() -> PackagerOptions {
-        PackagerOptions { list: ListOptions { length: Duration::from_secs(8) }, ..PackagerOptions::default() }
+        let list = ListOptions { length: Duration::from_secs(8) };
+        PackagerOptions { list, history: Duration::ZERO, ..PackagerOptions::default() }
     }
 
     #[test]
