@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use streamer_core::MediaKind;
+use streamer_core::{Codec, MediaKind};
 
 use super::name::Container;
 use super::presentation::{Presentation, Rendition};
@@ -184,12 +184,24 @@ fn groups<'a>(stream: usize, audio: impl Iterator<Item = &'a Rendition>) -> Vec<
 /// What a decoder must know (RFC 6381), each once.
 fn codecs(rendition: &Rendition) -> Vec<String> {
     let mut codecs: Vec<String> = Vec::new();
-    for codec in rendition.tracks.iter().filter_map(|track| track.codec.rfc6381()) {
+    for codec in
+        rendition.tracks.iter().filter_map(|track| codec_string(rendition.id.container(), &track.codec))
+    {
         if !codecs.contains(&codec) {
             codecs.push(codec);
         }
     }
     codecs
+}
+
+/// MP3 has an object type of its own in MP4 (ISO/IEC 14496-1, table 5), by which browsers know it.
+fn codec_string(container: Container, codec: &Codec) -> Option<String> {
+    match (container, codec) {
+        (Container::Fmp4, Codec::Mp3(config)) => {
+            Some(if config.sample_rate_hz < 32_000 { "mp4a.69" } else { "mp4a.6B" }.to_owned())
+        }
+        _ => codec.rfc6381(),
+    }
 }
 
 fn kind(rendition: &Rendition) -> Option<MediaKind> {
@@ -278,6 +290,16 @@ mod tests {
         assert!(!of(&presentation).contains("audio0"));
         presentation.renditions[0].window.ended = true;
         assert!(of(&presentation).contains("audio0"), "the whole stream is over");
+    }
+
+    #[test]
+    fn mp3_is_named_as_its_container_names_it() {
+        use streamer_core::codec::Mp3Config;
+        let mp3 =
+            |sample_rate_hz| Codec::Mp3(Mp3Config { sample_rate_hz, channels: 2, frame_samples: 1_152 });
+        assert_eq!(codec_string(Container::Ts, &mp3(44_100)).as_deref(), Some("mp4a.40.34"));
+        assert_eq!(codec_string(Container::Fmp4, &mp3(32_000)).as_deref(), Some("mp4a.6B"));
+        assert_eq!(codec_string(Container::Fmp4, &mp3(24_000)).as_deref(), Some("mp4a.69"));
     }
 
     #[test]

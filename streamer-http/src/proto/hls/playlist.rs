@@ -135,11 +135,12 @@ impl Writer<'_> {
         skip: Option<Skip>,
     ) {
         let has_map = listed.segments.iter().any(|segment| segment.map.is_some());
-        let version = match (low_latency, skip) {
-            (_, Some(Skip::SegmentsAndDateRanges)) => 10,
-            (Some(_), _) => 9,
-            _ if has_map => 6,
-            _ => 3,
+        // Tags that a client may ignore ask for no version (RFC 8216, 7): Low-Latency alone changes nothing.
+        let version = match skip {
+            Some(Skip::SegmentsAndDateRanges) => 10,
+            Some(Skip::Segments) => 9,
+            None if has_map => 6,
+            None => 3,
         };
         self.line("#EXTM3U");
         self.line(format_args!("#EXT-X-VERSION:{version}"));

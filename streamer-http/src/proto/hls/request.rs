@@ -73,7 +73,7 @@ pub struct Reload {
 
 impl Reload {
     /// Whether `window` is so far from this that waiting is no use: more than [`MAX_SEGMENTS_AHEAD`] segments, or
-    /// in the newest segment more parts than three seconds have.
+    /// more parts than three seconds have, counted from the newest of its segment.
     #[must_use]
     pub fn too_far_ahead(self, window: &Window) -> bool {
         let Some((newest, newest_part)) = window.last() else {
@@ -83,9 +83,10 @@ impl Reload {
             return true;
         }
         match (self.part, newest_part, window.part_target) {
-            (Some(part), Some(newest_part), Some(target)) if self.msn == newest => {
+            (Some(part), Some(newest_part), Some(target)) if self.msn >= newest => {
                 let per_three_seconds = 3_000_u128.div_ceil(target.as_millis().clamp(1, 1_000));
-                u128::from(part) > u128::from(newest_part) + per_three_seconds
+                let there = if self.msn == newest { newest_part } else { 0 };
+                u128::from(part) > u128::from(there) + per_three_seconds
             }
             _ => false,
         }

@@ -78,10 +78,14 @@ impl Window {
         self.segments.get(usize::try_from(msn.checked_sub(oldest)?).ok()?)
     }
 
-    /// Media sequence number and part number of the part that is made next, if the segment goes on.
+    /// Media sequence number and part number of the part that is most likely made next. Encoders keep the
+    /// length of their GOPs: a segment with as many parts as the one before it is taken to be whole, so that
+    /// what is hinted at is also made.
     #[must_use]
     pub fn next_part(&self) -> (u64, u32) {
-        self.open.as_ref().map_or((self.next_msn(), 0), |open| (open.msn, count(&open.parts)))
+        let Some(open) = &self.open else { return (self.next_msn(), 0) };
+        let whole = self.segments.back().is_some_and(|last| last.parts.len() == open.parts.len());
+        if whole { (open.msn + 1, 0) } else { (open.msn, count(&open.parts)) }
     }
 
     /// Media sequence number of the newest segment, and where parts are made the number of its newest part:

@@ -85,7 +85,7 @@ fn a_low_latency_playlist_names_the_next_part() {
     assert_eq!(
         head,
         "#EXTM3U\n\
-         #EXT-X-VERSION:9\n\
+         #EXT-X-VERSION:6\n\
          #EXT-X-TARGETDURATION:2\n\
          #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.50000,HOLD-BACK=6.00000\n\
          #EXT-X-PART-INF:PART-TARGET=0.50000\n\
@@ -120,6 +120,16 @@ fn between_two_segments_the_next_part_is_the_first_of_the_next() {
     let text = video(&window, None, SHORT);
     assert!(text.contains("PRELOAD-HINT:TYPE=PART,URI=\"abc-4.0.m4s\"\n"), "{text}");
     assert!(text.contains("LAST-MSN=3,LAST-PART=3\n"), "{text}");
+}
+
+#[test]
+fn a_segment_with_as_many_parts_as_the_last_is_taken_to_be_whole() {
+    let mut window = with_part(window(&[2_000; 4]));
+    for (parts, hint) in [(3, "abc-4.3.m4s"), (4, "abc-5.0.m4s"), (5, "abc-4.5.m4s")] {
+        window.open.as_mut().unwrap().parts = vec![part(500, true); parts];
+        let text = video(&window, None, SHORT);
+        assert!(text.contains(&format!("PRELOAD-HINT:TYPE=PART,URI=\"{hint}\"\n")), "{text}");
+    }
 }
 
 #[test]
@@ -216,8 +226,8 @@ fn a_short_list_gives_no_delta_update() {
 }
 
 proptest! {
-    /// Second edition, 6.2.5.1: with the lines of the skipped segments in place of the tag it is the full
-    /// playlist.
+    /// Second edition, 6.2.5.1: with the lines of the skipped segments in place of the tag, and without the version
+    /// that the tag needs, it is the full playlist.
     #[test]
     fn a_delta_update_stands_for_the_full_playlist(millis in prop::collection::vec(1u64..4, 1..60), length_s in 13u64..60) {
         let millis: Vec<u64> = millis.into_iter().map(|half| half * 500).collect();
@@ -231,7 +241,8 @@ proptest! {
         };
         prop_assert!(full.contains("CAN-SKIP-UNTIL=12.00000,CAN-SKIP-DATERANGES=YES\n"));
         let (count, after) = after.split_once('\n').unwrap();
-        let middle = full.strip_prefix(before).unwrap().strip_suffix(after).unwrap();
+        let before = before.replace("VERSION:9", "VERSION:6");
+        let middle = full.strip_prefix(&before).unwrap().strip_suffix(after).unwrap();
         prop_assert_eq!(middle.matches("#EXTINF").count(), count.parse::<usize>().unwrap());
         prop_assert!(middle.ends_with(".m4s\n"));
         // What is left is no shorter than the boundary.
