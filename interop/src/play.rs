@@ -19,14 +19,17 @@ pub enum Media {
     Video,
 }
 
-/// Decodes `pictures` pictures and the sound beside them with FFmpeg, which must find nothing wrong, and tells the hashes of the pictures.
+/// Decodes `pictures` pictures, or as many thirtieths of a second of sound alone, with FFmpeg, which must find nothing wrong, and tells the
+/// hashes of the pictures.
 ///
 /// # Errors
 /// When the program is missing, fails, or complains.
 pub fn decode(tool: Tool, url: &str, pictures: usize) -> Outcome<Vec<String>> {
     let mut command = Command::new(tool.path()?);
-    command.args(["-nostdin", "-hide_banner", "-loglevel", "warning", "-i", url, "-map", "0"]);
-    command.args(["-frames:v", &pictures.to_string(), "-f", "framemd5", "-"]);
+    command.args(["-nostdin", "-hide_banner", "-loglevel", "warning", "-i", url]);
+    // The sound of the first variant: FFmpeg takes the variants for streams of one file.
+    command.args(["-map", "0:v:0?", "-map", "0:a:0?", "-frames:v", &pictures.to_string()]);
+    command.args(["-t", &(pictures / 30 + 1).to_string(), "-f", "framemd5", "-"]);
     let finished = Running::start(&mut command)?.wait(PLAY_LIMIT)?.success()?;
     let complaint = finished.stderr.lines().find(|line| !is_harmless(line));
     if let Some(line) = complaint {
@@ -38,21 +41,20 @@ pub fn decode(tool: Tool, url: &str, pictures: usize) -> Outcome<Vec<String>> {
     Ok(finished.stdout.lines().filter_map(hash).collect())
 }
 
-/// What FFmpeg says of every live stream.
+/// What FFmpeg says of its own way to read live fMP4: it loads the initialization section anew with each playlist.
 fn is_harmless(line: &str) -> bool {
-    const KNOWN: &[&str] = &[
-        // Two tracks of a live stream never begin at the same tick.
-        "deprecated pixel format",
-    ];
-    KNOWN.iter().any(|known| line.contains(known))
+    line.contains("Found duplicated MOOV Atom") || line.contains("Last message repeated")
 }
+
+/// More pictures than any clip has.
+const MAX_PICTURES: usize = 100_000;
 
 /// The hashes of all pictures of the clip `name`.
 ///
 /// # Errors
 /// As for [`decode`].
 pub fn decode_clip(tool: Tool, name: &str) -> Outcome<Vec<String>> {
-    decode(tool, &clip(name)?.to_string_lossy(), usize::MAX >> 33)
+    decode(tool, &clip(name)?.to_string_lossy(), MAX_PICTURES)
 }
 
 /// Compares decoded pictures with those of the clip `name`: `pictures` of them, without a gap, from any place on.

@@ -69,31 +69,47 @@ fn a_stream_behind_live_is_decoded() -> Outcome {
     Ok(())
 }
 
+/// Decodes with GStreamer until so much of a kind of raw media has passed. Adaptive players take an end that comes from below
+/// for the end of a segment, so an error is what ends them.
+fn gstreamer_decodes(server: &Server, container: Container, raw: &str, other: &str) -> Outcome {
+    const ENOUGH: &str = "Failed after iterations as requested.";
+    let mut command = Command::new(Tool::GstLaunch.path()?);
+    let source = format!("uri={}", server.hls("x", container)?);
+    command.args(["-q", "uridecodebin", &source, "name=decoder", "decoder.", "!", "queue", "!", raw, "!"]);
+    command.args(["identity", "error-after=90", "!", "fakesink", "sync=false", "async=false"]);
+    command.args(["decoder.", "!", "queue", "!", other, "!", "fakesink", "sync=false", "async=false"]);
+    let finished = Running::start(&mut command)?.wait(PLAY_LIMIT)?;
+    if finished.stderr.contains(ENOUGH) {
+        return Ok(());
+    }
+    Err(format!("{container:?}, {raw}: {finished:?}").into())
+}
+
 #[test]
 fn gstreamer_plays_and_decodes_both() -> Outcome {
+    const SOUND: &str = "audio/x-raw";
+    const PICTURE: &str = "video/x-raw";
+    let server = Server::start("")?;
+    let _publisher = publish::ffmpeg(Ffmpeg, "h264_small_aac.mp4", &server.rtmp("x")?)?;
     for container in [Ts, Fmp4] {
-        let server = Server::start("")?;
-        let _publisher = publish::ffmpeg(Ffmpeg, "h264_small_aac.mp4", &server.rtmp("x")?)?;
-        let mut command = Command::new(Tool::GstLaunch.path()?);
-        let source = format!("uri={}", server.hls("x", container)?);
-        command.args(["-q", "uridecodebin", &source, "name=decoder"]);
-        // The program ends when both branches have decoded so much, and not before.
-        command.args(["decoder.", "!", "queue", "!", "audio/x-raw", "!"]);
-        command.args(["identity", "eos-after=90", "!", "fakesink", "sync=false", "async=false"]);
-        command.args(["decoder.", "!", "queue", "!", "video/x-raw", "!"]);
-        command.args(["identity", "eos-after=60", "!", "fakesink", "sync=false", "async=false"]);
-        Running::start(&mut command)?
-            .wait(PLAY_LIMIT)?
-            .success()
-            .map_err(|error| format!("{container:?}: {error}"))?;
+        gstreamer_decodes(&server, container, SOUND, PICTURE)?;
+        gstreamer_decodes(&server, container, PICTURE, SOUND)?;
     }
     Ok(())
 }
 
-/// Plays in a page for `seconds`, after the encoder has run for some time already.
-fn a_page_plays(player: Player, container: Container, seconds: u32) -> Outcome<browser::Report> {
+/// Plays in a page for `seconds`, from a playlist that has been there for `after_seconds`.
+fn a_page_plays(
+    player: Player,
+    container: Container,
+    seconds: u32,
+    after_seconds: u32,
+) -> Outcome<browser::Report> {
     let server = Server::start("")?;
     let _publisher = publish::ffmpeg(Ffmpeg, "h264_small_aac.mp4", &server.rtmp("x")?)?;
+    if after_seconds > 0 {
+        hls::follow(&server.hls("x", container)?, after_seconds)?;
+    }
     let report = browser::play(player, &server.hls("x", container)?, seconds)?;
     assert_eq!(report.error, None, "{report:?}");
     assert!(report.played_s >= f64::from(seconds) && report.frames >= 30, "{report:?}");
@@ -104,12 +120,12 @@ fn a_page_plays(player: Player, container: Container, seconds: u32) -> Outcome<b
 
 #[test]
 fn a_page_plays_transport_streams_with_hls_js() -> Outcome {
-    a_page_plays(Player::Hls, Ts, 5).map(drop)
+    a_page_plays(Player::Hls, Ts, 5, 0).map(drop)
 }
 
 #[test]
 fn a_page_plays_low_latency_with_hls_js() -> Outcome {
-    let report = a_page_plays(Player::Hls, Fmp4, 8)?;
+    let report = a_page_plays(Player::Hls, Fmp4, 8, 0)?;
     assert!(report.low_latency && report.parts > 10, "{report:?}");
     println!("latency of hls.js: {:?} s, {} stalls", report.latency_s, report.stalls);
     assert!(report.latency_s.is_some_and(|latency_s| latency_s < 2.0), "{report:?}");
@@ -118,7 +134,8 @@ fn a_page_plays_low_latency_with_hls_js() -> Outcome {
 
 #[test]
 fn a_page_plays_fmp4_with_shaka_player() -> Outcome {
-    a_page_plays(Player::Shaka, Fmp4, 5).map(drop)
+    // It looks for captions in a segment that has only parts yet, where there are fewer than three others.
+    a_page_plays(Player::Shaka, Fmp4, 5, 8).map(drop)
 }
 
 #[test]

@@ -3,7 +3,7 @@ window.player = ({ url, video, fail, report }) => {
     shaka.polyfill.installAll();
     if (!shaka.Player.isBrowserSupported()) return fail('shaka-player is not supported by this browser');
     const player = new shaka.Player();
-    const failed = (error) => fail(`shaka-player: ${error.code} ${JSON.stringify(error.data)}`);
+    const failed = (error) => fail(`shaka-player: ${error.code ?? error} ${JSON.stringify(error.data)}`);
     player.addEventListener('error', ({ detail }) => failed(detail));
     player.configure({ streaming: { lowLatencyMode: true } });
     player

@@ -120,7 +120,7 @@ impl Writer {
         let mut text = String::from("#EXTM3U\n");
         let has_map = renditions().any(|rendition| rendition.id.container() == Container::Fmp4);
         text.push_str(if has_map { "#EXT-X-VERSION:6\n" } else { "#EXT-X-VERSION:3\n" });
-        if renditions().all(|rendition| rendition.window.segments.iter().all(|segment| segment.independent)) {
+        if renditions().all(|rendition| rendition.window.independent) {
             text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
         }
         text.push_str(&self.media);

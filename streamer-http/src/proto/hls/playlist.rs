@@ -157,10 +157,7 @@ impl Writer<'_> {
             self.line(control);
             self.line(format_args!("#EXT-X-PART-INF:PART-TARGET={}", Seconds(low_latency.part_target)));
         }
-        let parts_of_open = listed.open.iter().filter_map(|open| open.parts.first());
-        if listed.segments.iter().all(|segment| segment.independent)
-            && parts_of_open.into_iter().all(|part| part.independent)
-        {
+        if self.rendition.window.independent {
             self.line("#EXT-X-INDEPENDENT-SEGMENTS");
         }
         if let Some(first) = listed.segments.first() {

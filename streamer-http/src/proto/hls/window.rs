@@ -40,6 +40,9 @@ pub struct Window {
     pub segments: VecDeque<Arc<Segment>>,
     /// The segment being made, once its first part is there.
     pub open: Option<OpenSegment>,
+    /// Whether every segment of the run begins with a random access point (`EXT-X-INDEPENDENT-SEGMENTS`). Once
+    /// one does not it stays so: a playlist must not take the promise back and give it again.
+    pub independent: bool,
     /// No media will follow: `EXT-X-ENDLIST`.
     pub ended: bool,
 }
@@ -55,6 +58,7 @@ impl Window {
             first_msn,
             segments: VecDeque::new(),
             open: None,
+            independent: true,
             ended: false,
         }
     }

@@ -174,16 +174,20 @@ impl Form {
         self.tell_open(schedule);
         match (self, stamp) {
             (Self::Ts(writer), _) => {
-                let msn = writer.msn().map_or(msn, |least| least.max(msn));
+                let open = writer.msn();
+                let msn = open.map_or(msn, |least| least.max(msn));
                 begin(window, msn);
                 writer.advance(msn, schedule, window);
+                window.independent &= frame.sync || open == Some(msn);
                 writer.push(frame, leading);
             }
             (Self::Fmp4 { writers, .. }, Stamp::Fmp4(stamp)) => {
                 if let Some(writer) = writers.iter_mut().find(|writer| writer.id == id) {
-                    let msn = writer.msn().map_or(msn, |least| least.max(msn));
+                    let open = writer.msn();
+                    let msn = open.map_or(msn, |least| least.max(msn));
                     begin(window, msn);
                     writer.advance(msn, schedule, window);
+                    window.independent &= frame.sync || open == Some(msn);
                     writer.push(frame, stamp, schedule.longest_segment(), window);
                 }
             }

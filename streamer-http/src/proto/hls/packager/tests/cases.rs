@@ -183,6 +183,7 @@ fn gops_of_thirty_seconds_are_cut_within() {
             .map(|segment| segment.start_unix_ms - START_UNIX_MS)
             .collect();
         assert_eq!(independent, [0, 30_000, 60_000], "each key frame begins a segment");
+        assert!(!rendition.window.independent);
     }
 }
 

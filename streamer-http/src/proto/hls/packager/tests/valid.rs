@@ -34,6 +34,7 @@ pub(super) fn assert_valid(presentation: &Presentation) {
 
 pub(super) fn assert_window_valid(rendition: &Rendition) {
     let window = &rendition.window;
+    assert!(!window.independent || window.segments.iter().all(|segment| segment.independent));
     let mut previous: Option<&Segment> = None;
     let mut decoded_until = None;
     // Steps back that short gaps had no room for are made in the segments after them.
