@@ -29,7 +29,8 @@ pub(super) struct Shelf {
     base: String,
     entries: BTreeMap<u64, Entry>,
     maps: BTreeMap<Resource, Option<Context>>,
-    hints: VecDeque<(Resource, Bytes)>,
+    /// Hinted resources and their bodies; without one the server answered that there is none.
+    hints: VecDeque<(Resource, Option<Bytes>)>,
     waiting: Vec<Observation>,
     /// For segments without a map.
     context: Context,
@@ -94,13 +95,15 @@ impl Shelf {
         if !delivery::resource(seen, faults) {
             if seen.what == What::Map {
                 self.maps.insert(seen.resource.clone(), None);
+            } else if seen.what == What::Hint && seen.response.status == Some(404) {
+                self.hint(seen, None, counts, faults);
             }
             return;
         }
         counts.media_bytes += seen.response.body.len() as u64;
         match seen.what {
             What::Map => self.map(seen, counts, faults),
-            What::Hint => self.hint(seen, counts, faults),
+            What::Hint => self.hint(seen, Some(&seen.response.body), counts, faults),
             What::Segment(sequence) => {
                 counts.segments += 1;
                 self.segments += 1;
@@ -230,7 +233,7 @@ impl Shelf {
         }
         if entry.parts.insert(index, seen.response.body.clone()).is_none() {
             if let Some((hint, body)) = take_hint(&mut self.hints, &seen.resource) {
-                hinted(&hint, &body, &seen.resource, &seen.response.body, counts, faults);
+                hinted(&hint, body.as_ref(), &seen.resource, &seen.response.body, counts, faults);
             }
             self.join(sequence, counts, faults);
         }
@@ -280,8 +283,8 @@ impl Shelf {
         }
     }
 
-    fn hint(&mut self, seen: &Observation, counts: &mut Counts, faults: &mut Faults) {
-        let (resource, body) = (&seen.resource, &seen.response.body);
+    fn hint(&mut self, seen: &Observation, body: Option<&Bytes>, counts: &mut Counts, faults: &mut Faults) {
+        let resource = &seen.resource;
         // The part may have been published and fetched before the hinted request was read to its end.
         for entry in self.entries.values() {
             for (index, part) in &entry.parts {
@@ -294,14 +297,17 @@ impl Shelf {
                 }
             }
         }
-        self.hints.push_back((resource.clone(), body.clone()));
+        self.hints.push_back((resource.clone(), body.cloned()));
         if self.hints.len() > MAX_REMEMBERED_HINTS {
             self.hints.pop_front();
         }
     }
 }
 
-fn take_hint(hints: &mut VecDeque<(Resource, Bytes)>, part: &Resource) -> Option<(Resource, Bytes)> {
+fn take_hint(
+    hints: &mut VecDeque<(Resource, Option<Bytes>)>,
+    part: &Resource,
+) -> Option<(Resource, Option<Bytes>)> {
     let index = hints.iter().position(|(hint, _)| hint.url == part.url && hint.start == part.start)?;
     hints.remove(index)
 }
@@ -309,12 +315,17 @@ fn take_hint(hints: &mut VecDeque<(Resource, Bytes)>, part: &Resource) -> Option
 /// Holds the body of a hinted resource against that of the part.
 fn hinted(
     hint: &Resource,
-    hint_body: &[u8],
+    hint_body: Option<&Bytes>,
     part: &Resource,
     part_body: &[u8],
     counts: &mut Counts,
     faults: &mut Faults,
 ) {
+    let Some(hint_body) = hint_body else {
+        let message = format!("{}: status 404, and then it is published", brief(&hint.url));
+        faults.push((rule::HINT_FAILED, message));
+        return;
+    };
     counts.hints += 1;
     // A hint without length may go on past the part, to the end of the resource.
     let same = if part.is_range() && hint.length.is_none() {

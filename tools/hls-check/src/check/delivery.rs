@@ -61,6 +61,10 @@ fn max_age(cache_control: &str) -> Option<u64> {
 pub(super) fn resource(seen: &Observation, faults: &mut Faults) -> bool {
     let (response, resource) = (&seen.response, &seen.resource);
     if !response.ok() {
+        // The server may drop what it hinted, and says so by 404; whether it did is known with the next part.
+        if seen.what == What::Hint && response.status == Some(404) {
+            return false;
+        }
         let rule = match seen.what {
             What::Hint => rule::HINT_FAILED,
             What::Removed(_) => rule::REMOVED_TOO_SOON,
