@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// An initialization section (RFC 8216, 4.3.2.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,12 +54,22 @@ pub enum DateRangeKind {
 /// Where the bytes of a segment are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SegmentBody {
-    /// In memory, in pieces; of a segment with parts these are the bodies of the parts.
+    /// In memory, in pieces.
     Memory(Vec<Bytes>),
     /// In the store of segments.
     Stored,
     /// Nowhere: its media are missing (`EXT-X-GAP`).
     Missing,
+}
+
+impl SegmentBody {
+    /// One piece made of `pieces`: a segment is sent to many and written by few calls.
+    #[must_use]
+    pub fn joined(pieces: &[Bytes]) -> Self {
+        let mut body = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+        pieces.iter().for_each(|piece| body.extend_from_slice(piece));
+        Self::Memory(vec![body.freeze()])
+    }
 }
 
 /// A complete media segment.

@@ -416,11 +416,15 @@ impl TrackWriter {
         let begins = start.or(self.end).unwrap_or_else(|| self.real(self.decode_time(cue.at), &cue));
         let start_unix_ms = self.begin_wall(&cue, begins);
         let Some(open) = self.open.take() else { return false };
-        let listed = window.open.take();
+        let mut listed = window.open.take();
         let (duration, body) = if start.is_some() {
             let parts = listed.as_ref().map(|listed| listed.parts.iter().map(|part| part.duration).sum());
             let duration = parts.unwrap_or_else(|| duration_of(open.used, self.scale));
-            (duration, SegmentBody::Memory(open.body))
+            let body = SegmentBody::joined(&open.body);
+            if let (Some(listed), SegmentBody::Memory(pieces)) = (&mut listed, &body) {
+                share(&mut listed.parts, pieces);
+            }
+            (duration, body)
         } else {
             // Decode times begin anew behind a gap.
             (self.end, self.floor) = (None, Some(begins));
@@ -432,6 +436,7 @@ impl TrackWriter {
             SegmentBody::Stored | SegmentBody::Missing => 0,
         };
         window.target_duration_s = Some(schedule.target_duration_s(duration));
+        window.independent &= open.independent || body == SegmentBody::Missing;
         window.segments.push_back(Arc::new(Segment {
             msn: open.cue.msn,
             duration,
@@ -446,6 +451,19 @@ impl TrackWriter {
             body,
         }));
         true
+    }
+}
+
+/// Lets the parts of a segment be slices of its one piece, so that their bytes are held once.
+fn share(parts: &mut [Part], pieces: &[Bytes]) {
+    let [whole] = pieces else { return };
+    let mut at = 0;
+    for part in parts {
+        let end = at + part.body.len();
+        if end <= whole.len() {
+            part.body = whole.slice(at..end);
+        }
+        at = end;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use streamer_core::container::ts::{TsMuxer, TsOptions};
 use streamer_core::{Codec, Frame, Media, Muxer, Timescale, Timestamp, Track, TrackId, Tracks};
 
@@ -153,17 +153,14 @@ impl TsWriter {
         let Some(open) = self.open.take() else { return };
         let longest = schedule.longest_segment();
         let duration = duration_of(until - open.cue.at, CUE_SCALE).clamp(MIN_DURATION, longest);
-        let body = if open.frames == 0 {
-            SegmentBody::Missing
-        } else {
-            SegmentBody::Memory(vec![joined(&open.pieces)])
-        };
+        let body = if open.frames == 0 { SegmentBody::Missing } else { SegmentBody::joined(&open.pieces) };
         let len_bytes = match &body {
             SegmentBody::Memory(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
             SegmentBody::Stored | SegmentBody::Missing => 0,
         };
         self.least_unix_ms = open.cue.offset_ms.saturating_add(millis(open.cue.at)).max(self.least_unix_ms);
         window.target_duration_s = Some(schedule.target_duration_s(duration));
+        window.independent &= open.independent.unwrap_or(false) || body == SegmentBody::Missing;
         window.segments.push_back(Arc::new(Segment {
             msn: open.cue.msn,
             duration,
@@ -178,15 +175,6 @@ impl TsWriter {
             body,
         }));
     }
-}
-
-/// One piece: a segment is sent to many and written by few calls.
-fn joined(pieces: &[Bytes]) -> Bytes {
-    let mut body = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    for piece in pieces {
-        body.extend_from_slice(piece);
-    }
-    body.freeze()
 }
 
 fn millis(at: i64) -> i64 {
