@@ -242,7 +242,7 @@ impl Scrape {
         type Parts = fn(&MediaPortRow) -> &Vec<(&'static str, u64)>;
         let split: [(&str, &str, &str, Parts); 4] = [
             ("tts_http_viewers", "Viewers begun, by protocol", "protocol", |row| &row.viewers),
-            ("tts_http_hls_requests", "Requests for HLS, by kind", "kind", |row| &row.hls),
+            ("tts_http_hls_requests", "Requests for HLS and DASH, by kind", "kind", |row| &row.hls),
             ("tts_http_refused", "Requests refused, by cause", "cause", |row| &row.refused),
             ("tts_http_failed", "Connections that did not end cleanly, by cause", "cause", |row| &row.failed),
         ];

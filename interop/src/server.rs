@@ -81,6 +81,14 @@ impl Server {
         Ok(format!("http://{}/live/{stream}/{file}", first(&self.engine.addresses().http)?))
     }
 
+    /// Address of the DASH manifest of `stream`.
+    ///
+    /// # Errors
+    /// When HTTP is not listened on.
+    pub fn dash(&self, stream: &str) -> Outcome<String> {
+        Ok(format!("http://{}/live/{stream}/manifest.mpd", first(&self.engine.addresses().http)?))
+    }
+
     /// The live streams.
     #[must_use]
     pub const fn registry(&self) -> &Registry {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
+use streamer_core::Codec;
+use streamer_core::codec::Mp3Config;
 use streamer_http::proto::hls::{
     Container, ListOptions, Map, MediaView, OpenSegment, Part, Presentation, Rendition, RenditionId, RunId,
     Segment, SegmentBody, Skip, Window, media_playlist,
@@ -26,13 +28,15 @@ fn window(count: u64, low_latency: bool) -> Window {
     let part_target = low_latency.then(|| Duration::from_millis(SEGMENT_MS / PARTS));
     let mut window = Window::new(RunId(begin), 0, part_target);
     window.target_duration_s = Some(2);
-    let map = Some(Arc::new(Map { number: 0, body: Bytes::new() }));
+    let codec = Codec::Mp3(Mp3Config { sample_rate_hz: 44_100, channels: 2, frame_samples: 1_152 });
+    let map = Some(Arc::new(Map { number: 0, codec, body: Bytes::new() }));
     let start_unix_ms = |msn: u64| i64::try_from(begin + msn * SEGMENT_MS).unwrap_or_default();
     for msn in 0..count {
         window.segments.push_back(Arc::new(Segment {
             msn,
             duration: Duration::from_millis(SEGMENT_MS),
             start_unix_ms: start_unix_ms(msn),
+            media_time: None,
             discontinuity: false,
             discontinuity_sequence: 0,
             independent: true,

@@ -49,7 +49,9 @@ pub struct HttpStats {
     pub hls_parts: Counter,
     /// Requests for initialization sections.
     pub hls_sections: Counter,
-    /// Answers 304 to requests for HLS.
+    /// Requests for manifests of DASH.
+    pub dash_manifests: Counter,
+    /// Answers 304 to requests for HLS or DASH.
     pub hls_not_modified: Counter,
     /// Answers 404: no such path, no such stream.
     pub not_found: Counter,

@@ -90,6 +90,7 @@ fn media_port_row(listener: &'static str, stats: &streamer_http::HttpStats) -> M
             ("segment", stats.hls_segments.get()),
             ("part", stats.hls_parts.get()),
             ("section", stats.hls_sections.get()),
+            ("dash_manifest", stats.dash_manifests.get()),
             ("not_modified", stats.hls_not_modified.get()),
         ],
         refused: vec![

@@ -1,6 +1,7 @@
 //! The rules of HTTP delivery without sockets: routes, client addresses, origins, framings, WebSocket.
 
 pub mod coding;
+pub mod dash;
 pub mod forwarded;
 pub mod framing;
 pub mod hls;

@@ -52,11 +52,13 @@ pub struct LiveRequest {
     pub format: LiveFormat,
 }
 
-/// What of the HLS of a stream is wanted.
+/// What of the segments of a stream is wanted, or of what lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HlsResource {
     /// The multivariant playlist: `playlist.m3u8`, or `playlist_sfm4s.m3u8` for fMP4.
     Multivariant(Container),
+    /// The manifest of DASH, which lists the same fMP4 segments: `manifest.mpd`.
+    Manifest,
     /// A file of a rendition: `media/{rendition}/{file}`.
     File(RenditionId, FileName),
 }
@@ -67,12 +69,13 @@ impl HlsResource {
     pub const fn container(self) -> Container {
         match self {
             Self::Multivariant(container) => container,
+            Self::Manifest => Container::Fmp4,
             Self::File(rendition, _) => rendition.container(),
         }
     }
 }
 
-/// A request for HLS.
+/// A request for HLS or DASH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HlsRequest {
     /// The stream, or the name of an adaptive playlist.
@@ -92,7 +95,7 @@ pub enum Route {
     Live(LiveRequest),
     /// The header fields of the answer to the same request by `GET`.
     LiveHead(LiveRequest),
-    /// A playlist, or media one refers to.
+    /// A playlist, a manifest, or media one refers to.
     Hls(HlsRequest),
     /// A preflight of the Fetch standard, or an `OPTIONS` of RFC 9110.
     Preflight,
@@ -141,7 +144,8 @@ pub enum RouteError {
 /// | `/{app}/{stream}/play.ts` | the stream as MPEG-TS |
 /// | `/{app}/{stream}/playlist.m3u8` | its HLS in transport streams |
 /// | `/{app}/{stream}/playlist_sfm4s.m3u8` | its HLS in fMP4 |
-/// | `/{app}/{stream}/media/{rendition}/{file}` | what those playlists refer to |
+/// | `/{app}/{stream}/manifest.mpd` | its DASH, which has the same fMP4 |
+/// | `/{app}/{stream}/media/{rendition}/{file}` | what those refer to |
 ///
 /// # Errors
 /// [`RouteError`]; on [`RouteError::NotFound`] the path may still be somebody else's.
@@ -159,6 +163,7 @@ pub fn route(method: &Method, path: &str, query: &str) -> Result<Route, RouteErr
         [app, stream, "playlist_sfm4s.m3u8"] => {
             (app, stream, Resource::Hls(HlsResource::Multivariant(Container::Fmp4)))
         }
+        [app, stream, "manifest.mpd"] => (app, stream, Resource::Hls(HlsResource::Manifest)),
         [app, stream, "media", rendition, file] => {
             let rendition: RenditionId = rendition.parse().map_err(|_| RouteError::NotFound)?;
             let name = FileName::parse(file, rendition.container()).map_err(|_| RouteError::NotFound)?;
@@ -353,6 +358,7 @@ mod tests {
         let multivariant = HlsResource::Multivariant;
         assert_eq!(wanted("/live/test/playlist.m3u8", "token=1"), Ok(multivariant(Container::Ts)));
         assert_eq!(wanted("/live/test/playlist_sfm4s.m3u8", ""), Ok(multivariant(Container::Fmp4)));
+        assert_eq!(wanted("/live/test/manifest.mpd", "token=1"), Ok(HlsResource::Manifest));
         let file = |rendition, name| Ok(HlsResource::File(rendition, name));
         assert_eq!(
             wanted("/live/test/media/audio1/index.m3u8", ""),

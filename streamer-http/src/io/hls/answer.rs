@@ -49,8 +49,14 @@ impl Keep {
     }
 }
 
-/// A playlist, compressed for those who take it; 304 for who has it.
-pub(crate) fn playlist(rendered: &Rendered, request: &HeaderMap, keep: Keep, head: bool) -> Response<Body> {
+/// A playlist or a manifest, compressed for those who take it; 304 for who has it.
+pub(crate) fn playlist(
+    media_type: &'static str,
+    rendered: &Rendered,
+    request: &HeaderMap,
+    keep: Keep,
+    head: bool,
+) -> Response<Body> {
     let accepts = text(request, &header::ACCEPT_ENCODING).is_some_and(accepts_gzip);
     let coded = if accepts { rendered.gzip() } else { rendered.plain() };
     let mut headers = HeaderMap::with_capacity(10);
@@ -59,7 +65,7 @@ pub(crate) fn playlist(rendered: &Rendered, request: &HeaderMap, keep: Keep, hea
     headers.insert(header::CACHE_CONTROL, keep.value());
     let has_it = has(request, &coded.etag);
     if !has_it {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.apple.mpegurl"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         headers.insert(header::CONTENT_LENGTH, coded.bytes.len().into());
         if accepts {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

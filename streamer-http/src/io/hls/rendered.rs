@@ -21,6 +21,7 @@ pub(crate) const MAX_RENDERED: usize = 256;
 pub(crate) enum Kind {
     Multivariant { shift_s: u64 },
     Media(RenditionId, Edge, Option<Skip>),
+    Manifest,
 }
 
 /// One coding of a playlist.

@@ -1,4 +1,4 @@
-//! One request for HLS: who asks, what of, and the answer.
+//! One request for HLS or DASH: who asks, what of, and the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,8 @@ use crate::io::admission::{authorize, find};
 use crate::io::body::Body;
 use crate::io::connection::Port;
 use crate::options::Client;
+use crate::proto::dash::manifest;
+use crate::proto::dash::manifest::MEDIA_TYPE;
 use crate::proto::hls::request::credentials;
 use crate::proto::hls::view::{deepest_shift, shifted_edge};
 use crate::proto::hls::{
@@ -29,6 +31,9 @@ use crate::proto::hls::{
 };
 use crate::proto::refusal::Refusal;
 use crate::proto::route::{HlsRequest, HlsResource};
+
+/// Media type of a playlist (RFC 8216, 4).
+const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
 
 /// What is known of a request and of who sent it.
 pub(super) struct Ask<'a> {
@@ -75,6 +80,7 @@ pub(crate) async fn serve(
     };
     match wanted.resource {
         HlsResource::Multivariant(_) => ask.multivariant(container, &options).await,
+        HlsResource::Manifest => ask.manifest().await,
         HlsResource::File(rendition, FileName::Playlist) => ask.media_playlist(rendition).await,
         HlsResource::File(rendition, name) => media::file(&ask, rendition, name).await,
     }
@@ -99,9 +105,8 @@ async fn admit(
     authorize(&port.gateway, request, key, protocol, client, port.options.authorize_timeout).await?;
     let agent = request.headers().get(header::USER_AGENT).map(|agent| agent.as_bytes()).unwrap_or_default();
     let identity = sessions.client((key, container), client, agent);
-    let is_playlist =
-        matches!(wanted.resource, HlsResource::Multivariant(_) | HlsResource::File(_, FileName::Playlist));
-    if !wanted.query.credentials || !is_playlist {
+    let is_media = matches!(wanted.resource, HlsResource::File(_, name) if name != FileName::Playlist);
+    if !wanted.query.credentials || is_media {
         return Ok((identity, String::new()));
     }
     let tied = options.adaptive.get(&key.stream).into_iter().flatten();
@@ -158,7 +163,7 @@ impl Ask<'_> {
         };
         let rendered = rendered.ok_or_else(Refusal::not_yet)?;
         // Players ask for it once; a changed rate or track is news of the next seconds.
-        Ok(self.send(&rendered, Keep::Live { target_duration_s: 2 }, viewer.as_deref()))
+        Ok(self.send(PLAYLIST_TYPE, &rendered, Keep::Live { target_duration_s: 2 }, viewer.as_deref()))
     }
 
     /// Those of `keys` that are live, best first; if none is, the first that comes in time.
@@ -271,7 +276,29 @@ impl Ask<'_> {
             (true, false) => Keep::Blocking { target_duration_s },
             (false, _) => Keep::Live { target_duration_s },
         };
-        Ok(self.send(&rendered, keep, viewer.as_deref()))
+        Ok(self.send(PLAYLIST_TYPE, &rendered, keep, viewer.as_deref()))
+    }
+
+    /// The manifest of DASH. It is for the live edge: its players go back by themselves.
+    async fn manifest(&self) -> Result<Response<Body>, Refusal> {
+        self.port.options.stats.dash_manifests.increment();
+        let live = self.find(self.key, Container::Fmp4).await?;
+        if !live.ready(None).await {
+            return Err(Refusal::not_yet());
+        }
+        let viewer = self.enter(&live)?;
+        let render = || live.shared.read(|presentation| manifest(presentation, &self.pass, live.list()));
+        let rendered = if self.pass.is_empty() {
+            live.playlist(Kind::Manifest, render)
+        } else {
+            render().map(|text| Arc::new(Rendered::new(text)))
+        };
+        let rendered = rendered.ok_or_else(Refusal::not_yet)?;
+        let target_duration_s = live.shared.read(|presentation| {
+            presentation.renditions.first().and_then(|rendition| rendition.window.target_duration_s)
+        });
+        let keep = Keep::Live { target_duration_s: target_duration_s.unwrap_or_default() };
+        Ok(self.send(MEDIA_TYPE, &rendered, keep, viewer.as_deref()))
     }
 
     /// What is made of `key`: what is held of it, or of its broadcast, waited for as long as its application says.
@@ -297,9 +324,15 @@ impl Ask<'_> {
         self.hls.sessions().enter(self.identity, &broadcast, live.protocol(), self.client).map(Some)
     }
 
-    fn send(&self, rendered: &Rendered, keep: Keep, viewer: Option<&Viewer>) -> Response<Body> {
+    fn send(
+        &self,
+        media_type: &'static str,
+        rendered: &Rendered,
+        keep: Keep,
+        viewer: Option<&Viewer>,
+    ) -> Response<Body> {
         let keep = if self.pass.is_empty() { keep } else { Keep::Private };
-        let response = answer::playlist(rendered, self.headers, keep, self.head);
+        let response = answer::playlist(media_type, rendered, self.headers, keep, self.head);
         if response.status() == StatusCode::NOT_MODIFIED {
             self.port.options.stats.hls_not_modified.increment();
         }

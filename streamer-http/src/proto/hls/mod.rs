@@ -30,6 +30,6 @@ pub use playlist::{MediaView, media_playlist};
 pub use presentation::{Presentation, Rendition};
 pub use rate::Rates;
 pub use request::{Pass, Query, QueryError, Reload};
-pub use segment::{DateRange, Map, Part, Segment, SegmentBody};
+pub use segment::{DateRange, Map, MediaTime, Part, Segment, SegmentBody, Timeline};
 pub use view::{Edge, ListOptions, Listed};
 pub use window::{OpenSegment, Window};

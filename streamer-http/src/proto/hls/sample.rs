@@ -9,11 +9,13 @@ use streamer_core::{Timescale, Track, TrackId};
 
 use super::name::{Container, RenditionId, RunId};
 use super::presentation::{Presentation, Rendition};
-use super::segment::{Map, Part, Segment, SegmentBody};
+use super::segment::{Map, MediaTime, Part, Segment, SegmentBody, Timeline};
 use super::window::{OpenSegment, Window};
 
 /// 2026-01-02T03:04:05.678Z.
 pub(crate) const BEGIN_UNIX_MS: i64 = 1_767_323_045_678;
+/// Media time at the begin of a window, in milliseconds.
+pub(crate) const BEGIN_MEDIA_MS: u64 = 10_000;
 /// Bytes of each second of a segment.
 const BYTES_PER_SECOND: u64 = 125_000;
 
@@ -29,6 +31,7 @@ pub(crate) fn window(millis: &[u64]) -> Window {
             msn,
             duration: Duration::from_millis(millis),
             start_unix_ms: at,
+            media_time: None,
             discontinuity: false,
             discontinuity_sequence: 0,
             independent: true,
@@ -47,10 +50,36 @@ pub(crate) fn part(millis: u64, independent: bool) -> Part {
     Part { duration: Duration::from_millis(millis), independent, body: Bytes::from_static(b"part") }
 }
 
+pub(crate) fn map(number: u32, track: Track) -> Arc<Map> {
+    Arc::new(Map { number, codec: track.codec, body: Bytes::from_static(b"map") })
+}
+
+/// The window as that of `track` in fMP4, on one timeline that begins [`BEGIN_MEDIA_MS`] after media time 0 and with
+/// its first segment.
+pub(crate) fn on_timeline(mut window: Window, track: &Track, timescale: Timescale, reorder: u64) -> Window {
+    let ticks = |millis: u64| millis * u64::from(timescale.ticks_per_second()) / 1_000;
+    let timeline = Timeline { begin_ms: BEGIN_MEDIA_MS, begin_unix_ms: BEGIN_UNIX_MS };
+    let mut at_ms = BEGIN_MEDIA_MS;
+    for segment in &mut window.segments {
+        let millis = u64::try_from(segment.duration.as_millis()).unwrap();
+        let segment = Arc::make_mut(segment);
+        segment.map = Some(map(0, track.clone()));
+        segment.media_time = Some(MediaTime {
+            timescale,
+            decode_time: ticks(at_ms) - reorder,
+            reorder: i64::try_from(reorder).unwrap(),
+            ticks: ticks(millis),
+            timeline,
+        });
+        at_ms += millis;
+    }
+    window
+}
+
 /// The window in fMP4, with parts of 500 ms in its segments and one part more.
 pub(crate) fn with_part(mut window: Window) -> Window {
     window.part_target = Some(Duration::from_millis(500));
-    let map = Some(Arc::new(Map { number: 0, body: Bytes::from_static(b"map") }));
+    let map = Some(map(0, video()));
     for segment in &mut window.segments {
         let parts = u64::try_from(segment.duration.as_millis()).unwrap() / 500;
         let segment = Arc::make_mut(segment);

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use streamer_core::{Codec, Timescale};
 
 /// An initialization section (RFC 8216, 4.3.2.5).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Map {
     /// Counts the sections of a run from 0: part of its name.
     pub number: u32,
+    /// What it describes.
+    pub codec: Codec,
     /// The section.
     pub body: Bytes,
 }
@@ -72,8 +75,33 @@ impl SegmentBody {
     }
 }
 
+/// Where the timeline between two discontinuities begins: all of its segments, of all renditions, have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    /// Presentation time at which it begins, in milliseconds. Some tracks begin a little earlier or later.
+    pub begin_ms: u64,
+    /// Wall clock then, in Unix milliseconds, as it was told at the beginning: drift is not followed. The wall
+    /// clock at media time 0 never falls from one timeline to the next.
+    pub begin_unix_ms: i64,
+}
+
+/// Where a segment lies on its timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaTime {
+    /// The scale of the ticks: that of the track.
+    pub timescale: Timescale,
+    /// Decode time of its first sample, which its first fragment begins with (`tfdt`; ISO/IEC 14496-12, 8.8.12).
+    pub decode_time: u64,
+    /// Ticks from decode to presentation of a random access point, the same over a timeline.
+    pub reorder: i64,
+    /// Ticks that its samples last together: the next segment of the timeline begins there.
+    pub ticks: u64,
+    /// The timeline.
+    pub timeline: Timeline,
+}
+
 /// A complete media segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     /// Media sequence number.
     pub msn: u64,
@@ -81,6 +109,8 @@ pub struct Segment {
     pub duration: Duration,
     /// Wall clock at its first sample, in Unix milliseconds (`EXT-X-PROGRAM-DATE-TIME`).
     pub start_unix_ms: i64,
+    /// Where it lies on its timeline; `None` in a transport stream, and where media are missing.
+    pub media_time: Option<MediaTime>,
     /// Whether `EXT-X-DISCONTINUITY` stands before it.
     pub discontinuity: bool,
     /// Discontinuities of the run up to and including the one before it.

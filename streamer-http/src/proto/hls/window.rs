@@ -8,7 +8,7 @@ use super::name::RunId;
 use super::segment::{DateRange, Map, Part, Segment};
 
 /// The segment that is being made; it has at least one part where parts are made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenSegment {
     /// Media sequence number it will have.
     pub msn: u64,
@@ -25,7 +25,7 @@ pub struct OpenSegment {
 }
 
 /// The state of one rendition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     /// Part of the names of its files.
     pub run: RunId,

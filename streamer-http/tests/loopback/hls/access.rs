@@ -8,7 +8,7 @@ use streamer_core::hub::{AppOptions, CloseReason};
 use streamer_core::{AccessRequest, Authorizer, Denied, DeniedKind};
 
 use super::super::server::{Server, impatient};
-use super::player::{FMP4, Feed, TS, options, resolve, start, start_for, start_guarded};
+use super::player::{FMP4, Feed, MANIFEST, TS, options, resolve, start, start_for, start_guarded};
 
 /// Lets in who brings the token, for as long as it is valid.
 struct Token(AtomicBool);
@@ -27,6 +27,21 @@ async fn guarded() -> (Server, Feed, Arc<Token>) {
     let mut feed = Feed::new(&server);
     feed.seconds(4);
     (server, feed, token)
+}
+
+#[tokio::test]
+async fn a_manifest_goes_on_with_a_pass() {
+    let (server, _feed, token) = guarded().await;
+    assert_eq!(server.fetch(MANIFEST).await.status, 403);
+    let first = server.fetch(&format!("{MANIFEST}?token=secret")).await;
+    assert_eq!(first.header("cache-control"), Some("private, no-store"));
+    let location = first.text().split_once("<Location>").unwrap().1.split('<').next().unwrap();
+    let pass = location.strip_prefix("manifest.mpd").unwrap();
+    token.0.store(false, Ordering::Relaxed);
+    assert_eq!(server.fetch(&resolve(MANIFEST, location)).await.text(), first.text());
+    let map = first.text().split("initialization=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(map.ends_with(pass), "{map}");
+    assert_eq!(server.fetch(&resolve(MANIFEST, map)).await.status, 200);
 }
 
 /// The viewers who are no part of the server.

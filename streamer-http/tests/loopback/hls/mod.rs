@@ -1,6 +1,7 @@
-//! HLS over loopback: playlists, media, waiting, viewers, history.
+//! HLS and DASH over loopback: playlists, media, waiting, viewers, history.
 
 mod access;
+mod dash;
 mod delivery;
 mod history;
 mod player;

@@ -17,6 +17,7 @@ use super::super::server::{Server, impatient, key, start_with};
 
 pub const TS: &str = "/live/test/playlist.m3u8";
 pub const FMP4: &str = "/live/test/playlist_sfm4s.m3u8";
+pub const MANIFEST: &str = "/live/test/manifest.mpd";
 
 /// Pictures between key frames: a second.
 const GOP: u64 = 25;

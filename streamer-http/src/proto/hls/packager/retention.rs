@@ -149,6 +149,7 @@ mod tests {
             msn,
             duration,
             start_unix_ms: msn as i64 * 2_000,
+            media_time: None,
             discontinuity: false,
             discontinuity_sequence: 0,
             independent: true,

@@ -38,6 +38,17 @@ pub(super) struct Cue {
     pub(super) discontinuity_sequence: u64,
     /// Unix milliseconds at media time 0.
     pub(super) offset_ms: i64,
+    /// The timeline it is on.
+    pub(super) timeline: CueTimeline,
+}
+
+/// What runs from one discontinuity to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CueTimeline {
+    /// Its first cue.
+    pub(super) at: i64,
+    /// Unix milliseconds at media time 0, as of that cue, and never less than on the timeline before.
+    pub(super) offset_ms: i64,
 }
 
 /// The open segment of the leading track as a decision needs it.
@@ -148,8 +159,21 @@ impl Schedule {
         let discontinuity = !self.cues.is_empty() && (discontinuity || self.restarting);
         self.discontinuities += u64::from(discontinuity);
         let offset_ms = self.clock.next_offset_ms(discontinuity);
-        let discontinuity_sequence = self.discontinuities;
-        self.cues.push_back(Cue { msn: self.next_msn, at, discontinuity, discontinuity_sequence, offset_ms });
+        let timeline = match self.cues.back().map(|newest| newest.timeline) {
+            Some(timeline) if !discontinuity => timeline,
+            before => {
+                let least = before.map_or(i64::MIN, |before| before.offset_ms);
+                CueTimeline { at, offset_ms: offset_ms.max(least) }
+            }
+        };
+        self.cues.push_back(Cue {
+            msn: self.next_msn,
+            at,
+            discontinuity,
+            discontinuity_sequence: self.discontinuities,
+            offset_ms,
+            timeline,
+        });
         self.next_msn += 1;
         self.restarting = false;
     }

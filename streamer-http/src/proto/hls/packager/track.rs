@@ -21,7 +21,7 @@ use super::rate::{FrameInterval, audio_samples};
 use super::schedule::{Cue, FOLLOWER_MARGIN, MAX_LEAP, Progress, Schedule};
 use super::ticks::{CUE_SCALE, convert, cue_ticks, duration_of, ticks_in};
 use crate::proto::hls::name::RenditionId;
-use crate::proto::hls::segment::{DateRange, Map, Part, Segment, SegmentBody};
+use crate::proto::hls::segment::{DateRange, Map, MediaTime, Part, Segment, SegmentBody, Timeline};
 use crate::proto::hls::window::{OpenSegment, Window};
 
 /// How far audio stamps may be off from what the samples say before they are believed: stamps of whole
@@ -145,12 +145,12 @@ impl TrackWriter {
         Ok(Self {
             id,
             interval: FrameInterval::new(&track.codec, scale),
-            track,
             scale,
             origin: origin_s.saturating_mul(scale.ticks_per_second().into()),
             expected: None,
             reorder: None,
-            map: Arc::new(Map { number: map_number, body }),
+            map: Arc::new(Map { number: map_number, codec: track.codec.clone(), body }),
+            track,
             part_target: part_target.map(|target| ticks_in(target, scale).max(1)),
             sequence_number: 0,
             end: None,
@@ -364,6 +364,24 @@ impl TrackWriter {
         cue.offset_ms.saturating_add(media_time).saturating_add(reorder_ms)
     }
 
+    /// Where the open segment, whose samples last `ticks` from `start` on, lies on its timeline.
+    fn media_time(&self, cue: &Cue, start: i64, ticks: i64) -> MediaTime {
+        let millis = |ticks, scale| Timestamp::new(ticks, scale).as_millis();
+        let origin_ms = millis(self.origin, self.scale);
+        let begin_ms = millis(cue.timeline.at, CUE_SCALE).saturating_add(origin_ms).max(0);
+        let zero_unix_ms = cue.timeline.offset_ms.saturating_sub(origin_ms);
+        MediaTime {
+            timescale: self.scale,
+            decode_time: start.max(0).unsigned_abs(),
+            reorder: convert(self.reorder.unwrap_or(0), CUE_SCALE, self.scale),
+            ticks: ticks.max(0).unsigned_abs(),
+            timeline: Timeline {
+                begin_ms: begin_ms.unsigned_abs(),
+                begin_unix_ms: zero_unix_ms.saturating_add(begin_ms),
+            },
+        }
+    }
+
     fn close_part(&mut self, window: &mut Window) {
         let part = std::mem::take(&mut self.part);
         let Some(first) = part.samples.first() else { return };
@@ -435,12 +453,14 @@ impl TrackWriter {
             SegmentBody::Memory(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
             SegmentBody::Stored | SegmentBody::Missing => 0,
         };
+        let media_time = start.map(|start| self.media_time(&cue, start, open.used));
         window.target_duration_s = Some(schedule.target_duration_s(duration));
         window.independent &= open.independent || body == SegmentBody::Missing;
         window.segments.push_back(Arc::new(Segment {
             msn: open.cue.msn,
             duration,
             start_unix_ms,
+            media_time,
             discontinuity: open.cue.discontinuity,
             discontinuity_sequence: open.cue.discontinuity_sequence,
             independent: open.independent,

@@ -165,6 +165,7 @@ impl TsWriter {
             msn: open.cue.msn,
             duration,
             start_unix_ms: self.least_unix_ms,
+            media_time: None,
             discontinuity: open.cue.discontinuity,
             discontinuity_sequence: open.cue.discontinuity_sequence,
             independent: open.independent.unwrap_or(false),

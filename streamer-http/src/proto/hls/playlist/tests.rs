@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::sample::{BEGIN_UNIX_MS, change, fmp4, part, ts, window, with_part};
+use super::super::sample::{self, BEGIN_UNIX_MS, change, fmp4, map, part, ts, window, with_part};
 use super::*;
 
 const SHORT: ListOptions = ListOptions { length: Duration::ZERO };
@@ -135,7 +135,7 @@ fn a_segment_with_as_many_parts_as_the_last_is_taken_to_be_whole() {
 #[test]
 fn a_new_initialization_section_is_named_where_it_begins() {
     let mut window = with_part(window(&[2_000; 4]));
-    let second = Some(std::sync::Arc::new(Map { number: 1, body: vec![1].into() }));
+    let second = Some(map(1, sample::video()));
     change(&mut window, 3, |segment| segment.map.clone_from(&second));
     window.open.as_mut().unwrap().map.clone_from(&second);
     let text = video(&window, None, LONG);

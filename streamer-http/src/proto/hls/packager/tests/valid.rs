@@ -6,7 +6,7 @@ use super::read::{Fragment, fragments, timescale};
 use crate::proto::hls::name::Container;
 use crate::proto::hls::packager::clock::MAX_SLEW_MS;
 use crate::proto::hls::presentation::{Presentation, Rendition};
-use crate::proto::hls::segment::{Segment, SegmentBody};
+use crate::proto::hls::segment::{Segment, SegmentBody, Timeline};
 
 /// Fails where a rendition of `presentation`, or the renditions together, break a rule.
 pub(super) fn assert_valid(presentation: &Presentation) {
@@ -16,6 +16,9 @@ pub(super) fn assert_valid(presentation: &Presentation) {
     for pair in presentation.renditions.windows(2) {
         for first in &pair[0].window.segments {
             let Some(second) = pair[1].window.segment(first.msn) else { continue };
+            if let (Some(first), Some(second)) = (first.media_time, second.media_time) {
+                assert_eq!(first.timeline, second.timeline, "timelines of renditions agree");
+            }
             assert_eq!(
                 (first.discontinuity, first.discontinuity_sequence),
                 (second.discontinuity, second.discontinuity_sequence),
@@ -49,6 +52,7 @@ pub(super) fn assert_window_valid(rendition: &Rendition) {
             let discontinuities = previous.discontinuity_sequence + u64::from(segment.discontinuity);
             assert_eq!(segment.discontinuity_sequence, discontinuities);
             assert_clock(previous, segment, after_gap);
+            assert_timeline(previous, segment);
             after_gap |= previous.body == SegmentBody::Missing;
         }
         if segment.body == SegmentBody::Missing || segment.discontinuity {
@@ -81,6 +85,18 @@ fn assert_clock(previous: &Segment, segment: &Segment, after_gap: bool) {
     }
 }
 
+/// A timeline goes on until a discontinuity, and the clock of the next one is not behind its own.
+fn assert_timeline(previous: &Segment, segment: &Segment) {
+    let (Some(before), Some(after)) = (previous.media_time, segment.media_time) else { return };
+    let zero_unix_ms = |time: Timeline| time.begin_unix_ms - time.begin_ms as i64;
+    if segment.discontinuity {
+        assert!(zero_unix_ms(after.timeline) >= zero_unix_ms(before.timeline), "{previous:?}, {segment:?}");
+    } else {
+        assert_eq!(before.timeline, after.timeline);
+        assert_eq!(before.decode_time + before.ticks, after.decode_time);
+    }
+}
+
 fn assert_fmp4(rendition: &Rendition, segment: &Segment, decoded_until: &mut Option<i64>) {
     let SegmentBody::Memory(pieces) = &segment.body else { return };
     let scale = timescale(&segment.map.as_ref().expect("fMP4 needs a map").body);
@@ -99,6 +115,10 @@ fn assert_fmp4(rendition: &Rendition, segment: &Segment, decoded_until: &mut Opt
         *decoded_until = Some(part.base_decode_time + part.duration());
     }
     let ticks: i64 = parts.iter().map(Fragment::duration).sum();
+    let time = segment.media_time.expect("media lie somewhere");
+    assert_eq!(i64::from(time.timescale.ticks_per_second()), scale);
+    assert_eq!(Some(time.decode_time as i64), parts.first().map(|part| part.base_decode_time));
+    assert_eq!(time.ticks as i64, ticks);
     let told = segment.duration.as_nanos() as i128 * i128::from(scale) / 1_000_000_000;
     assert!((told - i128::from(ticks)).abs() <= 1, "the duration told is that of the samples");
     if segment.parts.is_empty() {
