@@ -118,14 +118,22 @@ fn look_up(live: &Live, id: RenditionId, name: FileName) -> Option<Found> {
     })
 }
 
-/// What to wait for when `name` is a part that may come soon.
+/// What to wait for when `name` is a part that may come soon, or the segment that is being made: some players of
+/// DASH ask for the next number before it is listed, and skip it for good when it is not there.
 fn awaited(live: &Live, id: RenditionId, name: FileName) -> Option<Reload> {
-    let FileName::Part(run, msn, number) = name else { return None };
-    let reload = Reload { msn, part: Some(number) };
+    let (run, reload) = match name {
+        FileName::Part(run, msn, number) => (run, Reload { msn, part: Some(number) }),
+        FileName::Segment(run, msn) => (run, Reload { msn, part: None }),
+        _ => return None,
+    };
     live.shared.read(|presentation| {
         let window = &presentation.rendition(id)?.window;
-        let may_come = run == window.run && !window.ended && !window.has(msn, Some(number));
-        (may_come && window.part_target.is_some() && !reload.too_far_ahead(window)).then_some(reload)
+        let is_next = match reload.part {
+            Some(_) => window.part_target.is_some() && !reload.too_far_ahead(window),
+            None => reload.msn == window.next_msn(),
+        };
+        let may_come = run == window.run && !window.ended && !window.has(reload.msn, reload.part);
+        (may_come && is_next).then_some(reload)
     })
 }
 

@@ -69,6 +69,25 @@ async fn a_manifest_leads_to_the_segments_of_hls() {
 }
 
 #[tokio::test]
+async fn the_segment_that_is_being_made_is_waited_for_and_no_later_one() {
+    let server = start(options()).await;
+    let mut feed = Feed::new(&server);
+    feed.seconds(5);
+    let manifest = server.fetch(MANIFEST).await;
+    let template = manifest.text().split("<SegmentTemplate").nth(1).unwrap();
+    let (last, ..) = *segments(template).last().unwrap();
+    let media = values(template, " media=\"")[0];
+    let target = |msn: u64| resolve(MANIFEST, &media.replace("$Number$", &msn.to_string()));
+    assert_eq!(server.fetch(&target(last + 2)).await.status, 404);
+    let next = target(last + 1);
+    let (segment, ()) = tokio::join!(server.fetch(&next), async {
+        server.held(1).await;
+        feed.seconds(2);
+    });
+    assert_eq!(segment.status, 200);
+}
+
+#[tokio::test]
 async fn a_stream_that_is_over_is_said_to_be() {
     let server = start(options()).await;
     let mut feed = Feed::new(&server);

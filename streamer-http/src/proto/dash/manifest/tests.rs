@@ -127,7 +127,7 @@ fn a_period_says_what_its_own_initialization_section_describes() {
     track.codec = Codec::Aac(other);
     for msn in 3..6 {
         change(&mut presentation.renditions[1].window, msn, |segment| {
-            segment.map = Some(map(2, track.clone()))
+            segment.map = Some(map(2, track.clone()));
         });
     }
     let text = of(&presentation);
