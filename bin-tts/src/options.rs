@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamer_control::config::{
-    AppConfig, DuplicateConfig, EngineConfig, FieldPath, HlsMode as HlsModeConfig, LoadedConfig,
-    PlayerDialect, ProxyHeaderConfig, SlowViewerConfig, StreamUrl,
+    AppConfig, DuplicateConfig, EngineConfig, FieldPath, HlsEncryptionConfig, HlsEncryptionMethod,
+    HlsMode as HlsModeConfig, LoadedConfig, PlayerDialect, ProxyHeaderConfig, SlowViewerConfig, StreamUrl,
 };
 use streamer_core::container::flv::Dialect;
 use streamer_core::hub::{AppOptions, DuplicatePublish, Overrun};
-use streamer_http::proto::hls::{ListOptions, PackagerOptions};
+use streamer_http::proto::hls::{Encryption, EncryptionMethod, ListOptions, PackagerOptions};
 use streamer_http::{
     AllowedOrigins, Hls, HlsAppOptions, HlsMode, HlsStore, HttpOptions, HttpStats, ProxyHeader,
     TrustedProxies,
@@ -57,11 +57,22 @@ pub fn hls_app_options(app: &AppConfig, store: Option<HlsStore>) -> HlsAppOption
             list: ListOptions { length: Duration::from_millis(hls.list_ms) },
             history: Duration::from_secs(hls.time_shift_s),
             max_bytes: hls.memory_bytes,
+            encryption: hls.encryption.map(encryption),
             ..PackagerOptions::default()
         },
         idle: Duration::from_millis(hls.idle_ms),
         adaptive: app.adaptive.iter().map(|entry| (entry.name.clone(), entry.streams.clone())).collect(),
         store,
+    }
+}
+
+fn encryption(config: HlsEncryptionConfig) -> Encryption {
+    Encryption {
+        method: match config.method {
+            HlsEncryptionMethod::Aes128 => EncryptionMethod::Aes128,
+            HlsEncryptionMethod::SampleAes => EncryptionMethod::SampleAes,
+        },
+        rotate: Duration::from_secs(config.rotate_s),
     }
 }
 

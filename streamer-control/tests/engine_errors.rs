@@ -70,6 +70,11 @@ const GOLDEN: &[(&str, &str, &str)] = &[
         "names no folder",
     ),
     (
+        "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"hls\": { \"encryption\": { \"method\": \"aes_256\" } } } ] }",
+        "engine.json:2:44: apps[0].hls.encryption.method: ",
+        "unknown variant `aes_256`, expected `aes_128` or `sample_aes`",
+    ),
+    (
         "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"adaptive\": [{ \"name\": \"all\", \"streams\": [\"a\", \"../b\"] }] } ] }",
         "engine.json:2:54: apps[0].adaptive[0].streams[1]: ",
         "bad name",

@@ -41,6 +41,7 @@ fn window(count: u64, low_latency: bool) -> Window {
             discontinuity_sequence: 0,
             independent: true,
             map: map.clone(),
+            key: None,
             parts: if low_latency { parts() } else { Vec::new() },
             date_ranges: Vec::new(),
             len_bytes: 600_000,
@@ -53,6 +54,7 @@ fn window(count: u64, low_latency: bool) -> Window {
             start_unix_ms: start_unix_ms(count),
             discontinuity: false,
             map,
+            key: None,
             parts: parts(),
             date_ranges: Vec::new(),
         });

@@ -56,6 +56,8 @@ pub struct HlsConfig {
     pub memory_bytes: u64,
     /// Where segments go that memory has no room for; `null` drops them.
     pub disk: Option<HlsDiskConfig>,
+    /// Whether and how segments are encrypted.
+    pub encryption: Option<HlsEncryptionConfig>,
 }
 
 impl Default for HlsConfig {
@@ -69,6 +71,7 @@ impl Default for HlsConfig {
             time_shift_s: 120,
             memory_bytes: 64 << 20,
             disk: None,
+            encryption: None,
         }
     }
 }
@@ -81,6 +84,28 @@ pub struct HlsDiskConfig {
     pub folder: PathBuf,
     /// Bytes that one stream may hold there, in each container; the oldest go first.
     pub max_bytes: u64,
+}
+
+/// What of a segment is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HlsEncryptionMethod {
+    /// All of it; there are no partial segments then.
+    #[serde(rename = "aes_128")]
+    Aes128,
+    /// The media within fMP4, by Common Encryption `cbcs`; MPEG-TS is encrypted whole.
+    SampleAes,
+}
+
+/// Encryption of segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HlsEncryptionConfig {
+    /// What of a segment is encrypted.
+    pub method: HlsEncryptionMethod,
+    /// After how many seconds the next segment takes a new key; 0 keeps the first.
+    #[serde(default)]
+    pub rotate_s: u64,
 }
 
 /// Streams of one application that are the same content at different rates, tied into one playlist.

@@ -173,10 +173,10 @@ impl Live {
 }
 
 /// The name of the protocol in access requests and viewer lists.
-pub(crate) const fn protocol(container: Container, options: &HlsAppOptions) -> &'static str {
+pub(crate) fn protocol(container: Container, options: &HlsAppOptions) -> &'static str {
     match container {
         Container::Ts => "hls",
-        Container::Fmp4 if options.packager.part_target.is_some() => "ll-hls",
+        Container::Fmp4 if options.packager.makes_parts(container) => "ll-hls",
         Container::Fmp4 => "hls-fmp4",
     }
 }

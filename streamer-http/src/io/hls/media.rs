@@ -1,4 +1,4 @@
-//! Segments, parts and initialization sections: found, waited for, and sent in the pieces in which they are held.
+//! Segments, parts, initialization sections and keys: found, waited for, and sent in the pieces in which they are held.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -113,6 +113,12 @@ fn look_up(live: &Live, id: RenditionId, name: FileName) -> Option<Found> {
                 let map = open.chain(maps.rev()).flatten().find(|map| map.number == number)?;
                 Some(Found::Memory(vec![map.body.clone()]))
             }
+            FileName::Key(run, number) if run == window.run => {
+                let keys = window.segments.iter().map(|segment| &segment.key);
+                let open = window.open.iter().map(|open| &open.key);
+                let key = open.chain(keys.rev()).flatten().find(|key| key.number == number)?;
+                Some(Found::Memory(vec![Bytes::copy_from_slice(&key.bytes())]))
+            }
             _ => None,
         }
     })
@@ -144,20 +150,22 @@ async fn send(
     name: FileName,
     found: Found,
 ) -> Result<Response<Body>, Refusal> {
-    let keep = if ask.pass.is_empty() { Keep::Immutable } else { Keep::Private };
+    // A key is for who asked alone: a cache would not see whether the next one may have it.
+    let is_private = !ask.pass.is_empty() || matches!(name, FileName::Key(..));
+    let keep = if is_private { Keep::Private } else { Keep::Immutable };
     let len_bytes = found.len_bytes();
     // The name says which bytes they are.
     let etag = format!("\"{}\"", name.display(rendition.container()));
     let etag = HeaderValue::from_str(&etag).unwrap_or(HeaderValue::from_static("\"\""));
     if answer::has(ask.headers, &etag) {
         ask.port.options.stats.hls_not_modified.increment();
-        let mut headers = answer::media_fields(media_type(rendition), etag, len_bytes, keep);
+        let mut headers = answer::media_fields(media_type(rendition, name), etag, len_bytes, keep);
         headers.remove(header::CONTENT_LENGTH);
         return Ok(answer::response(StatusCode::NOT_MODIFIED, headers, Body::empty()));
     }
     let wanted = answer::text(ask.headers, &header::RANGE)
         .filter(|_| ask.headers.get(header::IF_RANGE).is_none_or(|condition| *condition == etag));
-    let mut headers = answer::media_fields(media_type(rendition), etag, len_bytes, keep);
+    let mut headers = answer::media_fields(media_type(rendition, name), etag, len_bytes, keep);
     let Ok(range) = wanted.map_or(Ok(None), |field| byte_range(field, len_bytes)) else {
         headers.remove(header::CONTENT_LENGTH);
         insert(&mut headers, header::CONTENT_RANGE, &format!("bytes */{len_bytes}"));
@@ -208,9 +216,10 @@ fn insert(headers: &mut http::HeaderMap, name: http::HeaderName, value: &str) {
     }
 }
 
-const fn media_type(rendition: RenditionId) -> &'static str {
-    match rendition {
-        RenditionId::Audio(_) => "audio/mp4",
+const fn media_type(rendition: RenditionId, name: FileName) -> &'static str {
+    match (rendition, name) {
+        (_, FileName::Key(..)) => "application/octet-stream",
+        (RenditionId::Audio(_), _) => "audio/mp4",
         _ => rendition.container().media_type(),
     }
 }

@@ -282,6 +282,11 @@ impl Ask<'_> {
     /// The manifest of DASH. It is for the live edge: its players go back by themselves.
     async fn manifest(&self) -> Result<Response<Body>, Refusal> {
         self.port.options.stats.dash_manifests.increment();
+        if self.port.options.hls.app_options(&self.key.app).packager.encryption.is_some() {
+            // A manifest knows no keys: players would be shown what they cannot decode.
+            let why = "Not found: this application is encrypted, which is for HLS alone.";
+            return Err(Refusal::new(StatusCode::NOT_FOUND, why));
+        }
         let live = self.find(self.key, Container::Fmp4).await?;
         if !live.ready(None).await {
             return Err(Refusal::not_yet());

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use streamer_core::{Media, Sink, SinkError, StreamKey, Timestamp};
+use tracing::warn;
 
 use super::options::HlsStore;
 use super::shared::SharedPresentation;
@@ -46,7 +47,8 @@ impl HlsSink {
     #[must_use]
     pub fn new(container: Container, options: PackagerOptions, newest_dts: Option<Timestamp>) -> Self {
         Self {
-            packager: Packager::new(container, options, now_unix_ms(), newest_dts),
+            packager: Packager::new(container, options, now_unix_ms(), newest_dts)
+                .with_keys(Box::new(random_key)),
             shared: SharedPresentation::new(container),
             spool: None,
             untold: false,
@@ -124,6 +126,18 @@ impl Sink for HlsSink {
     async fn finish(&mut self) -> Result<(), SinkError> {
         self.end();
         Ok(())
+    }
+}
+
+/// Sixteen bytes that nobody can guess.
+fn random_key() -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => Some(bytes),
+        Err(error) => {
+            warn!(%error, "no key can be made: segments that are to be encrypted are missing");
+            None
+        }
     }
 }
 

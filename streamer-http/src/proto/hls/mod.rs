@@ -9,6 +9,7 @@
 //! [`media_playlist`] and [`multivariant`] write the playlists; [`Query`] is what a client asks of them.
 
 pub mod delta;
+pub mod encryption;
 pub mod multivariant;
 pub mod name;
 pub mod packager;
@@ -23,9 +24,10 @@ pub mod view;
 pub mod window;
 
 pub use delta::Skip;
+pub use encryption::{Encryption, EncryptionMethod, Key};
 pub use multivariant::{VariantStream, multivariant};
 pub use name::{Container, FileName, RenditionId, RunId};
-pub use packager::{Changed, Evicted, Packager, PackagerOptions};
+pub use packager::{Changed, Evicted, KeySource, Packager, PackagerOptions};
 pub use playlist::{MediaView, media_playlist};
 pub use presentation::{Presentation, Rendition};
 pub use rate::Rates;

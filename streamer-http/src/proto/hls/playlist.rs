@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
 use super::delta::{self, Skip};
+use super::encryption::{EncryptionMethod, Key};
 use super::name::{FileName, RenditionId};
 use super::presentation::{Presentation, Rendition};
 use super::segment::{DateRange, DateRangeKind, Map, Part, Segment, SegmentBody};
@@ -73,17 +74,17 @@ pub fn media_playlist(
     }
     let end = listed.duration();
     let mut at = Duration::ZERO;
-    let mut map: Option<&Map> = None;
+    let mut told = InForce::default();
     for (index, segment) in listed.segments.iter().enumerate() {
         at += segment.duration;
         if index >= skipped {
             let with_parts = low_latency.as_ref().is_some_and(|ll| end.saturating_sub(at) <= ll.parts_within);
-            writer.segment(segment, map, with_parts);
+            writer.segment(segment, told, with_parts);
         }
-        map = segment.map.as_deref();
+        told = InForce::of(segment);
     }
     if low_latency.is_some() {
-        writer.live_edge(&listed, map);
+        writer.live_edge(&listed, told);
         if !listed.ended {
             writer.rendition_reports(presentation);
         }
@@ -92,6 +93,19 @@ pub fn media_playlist(
         writer.line("#EXT-X-ENDLIST");
     }
     Some(writer.text)
+}
+
+/// What holds of all that follows in a playlist, until it is told anew.
+#[derive(Clone, Copy, Default)]
+struct InForce<'a> {
+    map: Option<&'a Map>,
+    key: Option<&'a Key>,
+}
+
+impl<'a> InForce<'a> {
+    fn of(segment: &'a Segment) -> Self {
+        Self { map: segment.map.as_deref(), key: segment.key.as_deref() }
+    }
 }
 
 /// What a Low-Latency playlist promises.
@@ -170,12 +184,11 @@ impl Writer<'_> {
         }
     }
 
-    fn segment(&mut self, segment: &Segment, map: Option<&Map>, with_parts: bool) {
+    fn segment(&mut self, segment: &Segment, told: InForce<'_>, with_parts: bool) {
         self.opening(
             segment.discontinuity,
             segment.start_unix_ms,
-            segment.map.as_deref(),
-            map,
+            (InForce::of(segment), told),
             &segment.date_ranges,
         );
         if with_parts {
@@ -194,21 +207,50 @@ impl Writer<'_> {
         &mut self,
         discontinuity: bool,
         start_unix_ms: i64,
-        map: Option<&Map>,
-        map_before: Option<&Map>,
+        (holds, told): (InForce<'_>, InForce<'_>),
         date_ranges: &[DateRange],
     ) {
         if discontinuity {
             self.line("#EXT-X-DISCONTINUITY");
         }
-        if let Some(map) = map
-            && map_before.is_none_or(|before| before.number != map.number)
-        {
+        self.in_force(holds, told);
+        date_ranges.iter().for_each(|range| self.date_range(range));
+        self.line(format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", Date(start_unix_ms)));
+    }
+
+    /// The initialization section and the key, where they are others than those told.
+    fn in_force(&mut self, holds: InForce<'_>, told: InForce<'_>) {
+        let map = holds.map.filter(|map| told.map.is_none_or(|told| told.number != map.number));
+        let mut key = told.key.map(|key| key.number);
+        // A key is for the sections behind it too (RFC 8216, 4.3.2.4), which are clear. `SAMPLE-AES` is for none.
+        let is_whole = |key: &Key| key.method() == EncryptionMethod::Aes128;
+        if let Some(map) = map {
+            if told.key.is_some_and(is_whole) {
+                self.line("#EXT-X-KEY:METHOD=NONE");
+                key = None;
+            }
             let uri = self.uri(FileName::Map(self.rendition.window.run, map.number));
             self.line(format_args!("#EXT-X-MAP:URI=\"{uri}\""));
         }
-        date_ranges.iter().for_each(|range| self.date_range(range));
-        self.line(format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", Date(start_unix_ms)));
+        match holds.key {
+            Some(holds) if key != Some(holds.number) => self.key(holds),
+            None if key.is_some() => self.line("#EXT-X-KEY:METHOD=NONE"),
+            _ => {}
+        }
+    }
+
+    fn key(&mut self, key: &Key) {
+        let uri = self.uri(FileName::Key(self.rendition.window.run, key.number));
+        match key.protection() {
+            // Without `IV` each segment has its media sequence number (RFC 8216, 5.2).
+            None => self.line(format_args!("#EXT-X-KEY:METHOD=AES-128,URI=\"{uri}\"")),
+            Some(protection) => {
+                let iv = u128::from_be_bytes(protection.constant_iv);
+                self.line(format_args!(
+                    "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"{uri}\",IV=0x{iv:032X},KEYFORMAT=\"identity\""
+                ));
+            }
+        }
     }
 
     fn parts(&mut self, msn: u64, parts: &[Part]) {
@@ -221,9 +263,10 @@ impl Writer<'_> {
     }
 
     /// The segment being made, and the part that comes next.
-    fn live_edge(&mut self, listed: &Listed<'_>, map: Option<&Map>) {
+    fn live_edge(&mut self, listed: &Listed<'_>, told: InForce<'_>) {
         if let Some(open) = listed.open {
-            self.opening(open.discontinuity, open.start_unix_ms, open.map.as_deref(), map, &open.date_ranges);
+            let holds = InForce { map: open.map.as_deref(), key: open.key.as_deref() };
+            self.opening(open.discontinuity, open.start_unix_ms, (holds, told), &open.date_ranges);
             self.parts(open.msn, &open.parts);
         }
         if !listed.ended {

@@ -36,6 +36,7 @@ pub(crate) fn window(millis: &[u64]) -> Window {
             discontinuity_sequence: 0,
             independent: true,
             map: None,
+            key: None,
             parts: Vec::new(),
             date_ranges: Vec::new(),
             len_bytes,
@@ -91,6 +92,7 @@ pub(crate) fn with_part(mut window: Window) -> Window {
         start_unix_ms: window.segments.back().map_or(BEGIN_UNIX_MS, |last| last.end_unix_ms()),
         discontinuity: false,
         map,
+        key: None,
         parts: vec![part(500, true)],
         date_ranges: Vec::new(),
     });

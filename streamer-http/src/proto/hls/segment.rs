@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use streamer_core::{Codec, Timescale};
 
+use super::encryption::Key;
+
 /// An initialization section (RFC 8216, 4.3.2.5).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
@@ -119,6 +121,8 @@ pub struct Segment {
     pub independent: bool,
     /// The initialization section it needs; `None` in a transport stream.
     pub map: Option<Arc<Map>>,
+    /// The key it is encrypted with; `None` in the clear.
+    pub key: Option<Arc<Key>>,
     /// Its parts, for as long as they are to be listed; empty where none are made.
     pub parts: Vec<Part>,
     /// Date ranges that begin in it.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::encryption::Key;
 use super::name::RunId;
 use super::segment::{DateRange, Map, Part, Segment};
 
@@ -18,6 +19,8 @@ pub struct OpenSegment {
     pub discontinuity: bool,
     /// The initialization section it needs.
     pub map: Option<Arc<Map>>,
+    /// The key its parts are encrypted with; `None` in the clear.
+    pub key: Option<Arc<Key>>,
     /// Its parts so far.
     pub parts: Vec<Part>,
     /// Date ranges that begin in it.

@@ -3,6 +3,7 @@
 mod access;
 mod dash;
 mod delivery;
+mod encrypted;
 mod history;
 mod player;
 mod playing;

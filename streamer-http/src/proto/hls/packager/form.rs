@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamer_core::codec::DataFormat;
-use streamer_core::container::fmp4;
+use streamer_core::container::fmp4::{self, SampleCipher};
 use streamer_core::{Codec, Frame, MediaKind, Track, TrackId};
 
 use super::schedule::{Progress, Schedule};
-use super::track::{self, TrackWriter};
+use super::track::{self, MapNumbers, TrackWriter};
 use super::ts::{self, TsWriter};
+use crate::proto::hls::encryption::{Encryption, EncryptionMethod};
 use crate::proto::hls::name::{Container, RenditionId, RunId};
 use crate::proto::hls::presentation::{Presentation, Rendition};
 use crate::proto::hls::segment::DateRange;
@@ -53,14 +54,16 @@ pub(super) struct Shared {
 /// The writers.
 pub(super) enum Form {
     Ts(Box<TsWriter>),
-    Fmp4 { writers: Vec<TrackWriter>, next_map: u32 },
+    Fmp4 { writers: Vec<TrackWriter>, maps: MapNumbers, sample_aes: bool },
 }
 
 impl Form {
-    pub(super) fn new(container: Container) -> Self {
+    pub(super) fn new(container: Container, encryption: Option<Encryption>) -> Self {
+        let sample_aes =
+            encryption.is_some_and(|encryption| encryption.method == EncryptionMethod::SampleAes);
         match container {
             Container::Ts => Self::Ts(Box::new(TsWriter::new())),
-            Container::Fmp4 => Self::Fmp4 { writers: Vec::new(), next_map: 0 },
+            Container::Fmp4 => Self::Fmp4 { writers: Vec::new(), maps: MapNumbers::default(), sample_aes },
         }
     }
 
@@ -68,9 +71,14 @@ impl Form {
     pub(super) fn carries(&self, track: &Track) -> bool {
         match self {
             Self::Ts(_) => TsWriter::carries(&track.codec),
-            Self::Fmp4 { .. } => {
+            Self::Fmp4 { sample_aes, .. } => {
                 let is_video = track.codec.kind() == MediaKind::Video;
-                fmp4::carries(&track.codec) && (!is_video || track.codec.resolution().is_some())
+                let is_carried = if *sample_aes {
+                    SampleCipher::protects(&track.codec)
+                } else {
+                    fmp4::carries(&track.codec)
+                };
+                is_carried && (!is_video || track.codec.resolution().is_some())
             }
         }
     }
@@ -93,7 +101,7 @@ impl Form {
                 }
                 Some(RenditionId::Ts)
             }
-            Self::Fmp4 { writers, next_map } => {
+            Self::Fmp4 { writers, maps, .. } => {
                 let id = rendition_of(track)?;
                 if writers.iter().any(|writer| writer.id == id) {
                     return Some(id);
@@ -106,13 +114,12 @@ impl Form {
                 let writer = TrackWriter::new(
                     id,
                     track.clone(),
-                    *next_map,
+                    maps.clone(),
                     shared.origin_s,
                     shared.part_target,
                     next_msn,
                 )
                 .ok()?;
-                *next_map += 1;
                 writers.push(writer);
                 if let Some(rendition) = going_on {
                     rendition.tracks = vec![track.clone()];

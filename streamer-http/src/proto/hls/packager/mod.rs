@@ -7,6 +7,7 @@
 //! | frames of tracks that are ahead of the leading one | [`hold`] |
 //! | one fMP4 rendition of one track | [`track`] |
 //! | the transport stream of all tracks | `ts` |
+//! | which key a segment has | [`keys`] |
 //! | wall-clock time | [`clock`] |
 //! | messages beside the media | [`events`] |
 //! | what leaves the window, and when | [`retention`] |
@@ -16,6 +17,7 @@ pub mod events;
 mod form;
 pub mod gather;
 pub mod hold;
+pub mod keys;
 pub mod options;
 mod part_target;
 mod rate;
@@ -38,11 +40,13 @@ use self::events::SpliceLog;
 use self::form::{Form, Shared, event_scheme};
 use self::gather::Gather;
 use self::hold::Hold;
+use self::keys::KeyRing;
 use self::schedule::{Cut, MAX_LEAP, MAX_SEGMENT_BYTES, MAX_SEGMENT_FRAMES, Schedule};
 use self::ticks::{CUE_SCALE, ticks_in};
 use super::name::{Container, RenditionId, RunId};
 use super::presentation::Presentation;
 
+pub use keys::KeySource;
 pub use options::PackagerOptions;
 pub use retention::{Evicted, evict};
 
@@ -107,11 +111,16 @@ impl Packager {
     ) -> Self {
         let started_ms = started_unix_ms.max(1_000).unsigned_abs();
         let clock = WallClock::new(started_unix_ms, newest_dts.map(Timestamp::as_millis));
-        let has_parts = container == Container::Fmp4 && options.part_target.is_some();
+        let has_parts = options.makes_parts(container);
+        let encryption = options.encryption_of(container);
+        let mut schedule = Schedule::new(&options, started_ms / 1_000, clock);
+        if let Some(encryption) = encryption {
+            schedule.encrypt(KeyRing::new(encryption));
+        }
         Self {
             shared: Shared { run: RunId(started_ms), part_target: None, origin_s: 0 },
-            schedule: Schedule::new(&options, started_ms / 1_000, clock),
-            form: Form::new(container),
+            schedule,
+            form: Form::new(container, encryption),
             hold: Hold::default(),
             gather: has_parts.then(Gather::default),
             tracks: Vec::new(),
@@ -122,6 +131,13 @@ impl Packager {
             is_begun: false,
             options,
         }
+    }
+
+    /// The same, with keys of `source` where the options ask for encryption.
+    #[must_use]
+    pub fn with_keys(mut self, source: KeySource) -> Self {
+        self.schedule.set_key_source(source);
+        self
     }
 
     /// Takes the next medium, which arrived at `now_unix_ms`.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::proto::hls::encryption::{Encryption, EncryptionMethod};
+use crate::proto::hls::name::Container;
 use crate::proto::hls::view::ListOptions;
 
 /// Duration at which a segment is cut at the next sync frame: three of them, which players hold back, stay a
@@ -33,6 +35,9 @@ pub struct PackagerOptions {
     pub history: Duration,
     /// Bytes of segments held in memory, of all renditions together. What is listed is held in any case.
     pub max_bytes: u64,
+    /// Whether and how segments are encrypted. [`Packager::with_keys`](super::Packager::with_keys) tells where keys
+    /// come from; without any, all segments are gaps.
+    pub encryption: Option<Encryption>,
 }
 
 impl Default for PackagerOptions {
@@ -44,6 +49,24 @@ impl Default for PackagerOptions {
             list: ListOptions::default(),
             history: DEFAULT_HISTORY,
             max_bytes: DEFAULT_MAX_WINDOW_BYTES,
+            encryption: None,
         }
+    }
+}
+
+impl PackagerOptions {
+    /// How segments of `container` are encrypted.
+    #[must_use]
+    pub fn encryption_of(&self, container: Container) -> Option<Encryption> {
+        self.encryption.map(|wanted| Encryption { method: wanted.method.of(container), ..wanted })
+    }
+
+    /// Whether segments of `container` have parts. Transport streams have none, nor what is encrypted whole.
+    #[must_use]
+    pub fn makes_parts(&self, container: Container) -> bool {
+        let is_whole = self
+            .encryption_of(container)
+            .is_some_and(|encryption| encryption.method == EncryptionMethod::Aes128);
+        container == Container::Fmp4 && self.part_target.is_some() && !is_whole
     }
 }

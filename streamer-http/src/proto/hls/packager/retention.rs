@@ -154,6 +154,7 @@ mod tests {
             discontinuity_sequence: 0,
             independent: true,
             map: None,
+            key: None,
             parts: vec![Part { duration, independent: true, body: body.clone() }],
             date_ranges: Vec::new(),
             len_bytes: bytes as u64,

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::clock::WallClock;
+use super::keys::{KeyRing, KeySource, Seal};
 use super::options::PackagerOptions;
-use super::ticks::{CUE_SCALE, ticks_in};
+use super::ticks::{CUE_SCALE, millis, ticks_in};
 
 /// How far the distance of two cue points stays below what rounds to more than `EXT-X-TARGETDURATION`: other
 /// tracks cut up to a frame later, and may begin so much earlier where a timeline begins.
@@ -38,6 +39,8 @@ pub(super) struct Cue {
     pub(super) discontinuity_sequence: u64,
     /// Unix milliseconds at media time 0.
     pub(super) offset_ms: i64,
+    /// Number of the key of its segment; `None` in the clear, or when there is none to be had.
+    pub(super) key: Option<u32>,
     /// The timeline it is on.
     pub(super) timeline: CueTimeline,
 }
@@ -89,6 +92,8 @@ pub(super) struct Schedule {
     /// The next cue begins a timeline.
     restarting: bool,
     clock: WallClock,
+    /// `None` in the clear.
+    keys: Option<KeyRing>,
 }
 
 impl Schedule {
@@ -103,7 +108,27 @@ impl Schedule {
             discontinuities: 0,
             restarting: true,
             clock,
+            keys: None,
         }
+    }
+
+    /// Segments are encrypted with keys of `keys`.
+    pub(super) fn encrypt(&mut self, keys: KeyRing) {
+        self.keys = Some(keys);
+    }
+
+    /// Keys come from `source`, if there are to be any.
+    pub(super) fn set_key_source(&mut self, source: KeySource) {
+        if let Some(keys) = &mut self.keys {
+            keys.set_source(source);
+        }
+    }
+
+    /// How the media of the segment of `cue` leave.
+    pub(super) fn seal(&self, cue: &Cue) -> Seal {
+        self.keys.as_ref().map_or(Seal::Clear, |keys| {
+            cue.key.and_then(|number| keys.get(number)).map_or(Seal::Withheld, Seal::With)
+        })
     }
 
     pub(super) const fn clock(&mut self) -> &mut WallClock {
@@ -166,12 +191,14 @@ impl Schedule {
                 CueTimeline { at, offset_ms: offset_ms.max(least) }
             }
         };
+        let start_unix_ms = offset_ms.saturating_add(millis(at));
         self.cues.push_back(Cue {
             msn: self.next_msn,
             at,
             discontinuity,
             discontinuity_sequence: self.discontinuities,
             offset_ms,
+            key: self.keys.as_mut().and_then(|keys| keys.at(start_unix_ms)),
             timeline,
         });
         self.next_msn += 1;
@@ -238,6 +265,10 @@ impl Schedule {
     pub(super) fn forget_before(&mut self, msn: u64) {
         while self.cues.len() > 1 && self.cues.front().is_some_and(|cue| cue.msn < msn) {
             self.cues.pop_front();
+        }
+        let oldest = self.cues.front().and_then(|cue| cue.key);
+        if let (Some(keys), Some(oldest)) = (&mut self.keys, oldest) {
+            keys.forget_before(oldest);
         }
     }
 }

@@ -5,4 +5,5 @@ mod script;
 mod valid;
 
 mod cases;
+mod encrypted;
 mod properties;

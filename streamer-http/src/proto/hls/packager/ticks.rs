@@ -29,6 +29,11 @@ pub(super) fn convert(ticks: i64, from: Timescale, to: Timescale) -> i64 {
     Timestamp::new(ticks, from).rescale(to).ticks()
 }
 
+/// Milliseconds of `at`, a time on the clock of cue points.
+pub(super) fn millis(at: i64) -> i64 {
+    convert(at, CUE_SCALE, Timescale::MILLIS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

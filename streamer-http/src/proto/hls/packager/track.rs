@@ -7,15 +7,17 @@
 //! A part leaves with its last frame: when a further one would not fit, the last one's duration is predicted.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use streamer_core::container::fmp4::{
-    EventMessage, Fmp4Error, Fragment, InitTrack, ProducerReferenceTime, Sample, TrackRun, init_segment,
-    write_fragment,
+    EventMessage, Fmp4Error, Fragment, InitTrack, ProducerReferenceTime, Protection, Sample,
+    SampleProtection, TrackRun, init_segment, write_fragment,
 };
-use streamer_core::{Frame, MediaKind, Timescale, Timestamp, Track};
+use streamer_core::{Codec, Frame, MediaKind, Timescale, Timestamp, Track};
 
+use super::keys::Seal;
 use super::part_target::MIN_PART_PERCENT;
 use super::rate::{FrameInterval, audio_samples};
 use super::schedule::{Cue, FOLLOWER_MARGIN, MAX_LEAP, Progress, Schedule};
@@ -36,6 +38,16 @@ const MAX_TIMESCALE_HZ: u32 = 1_000_000;
 /// `track_ID` in every init segment: each has one track.
 const TRACK_ID: u32 = 1;
 
+/// Numbers the initialization sections of a run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MapNumbers(Arc<AtomicU32>);
+
+impl MapNumbers {
+    fn next(&self) -> u32 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
 /// When a frame is due.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamp {
@@ -52,6 +64,7 @@ pub(super) struct Stamp {
 #[derive(Debug)]
 struct Open {
     cue: Cue,
+    seal: Seal,
     /// Decode time of its first sample, once there is one.
     start: Option<i64>,
     start_unix_ms: Option<i64>,
@@ -65,9 +78,10 @@ struct Open {
 }
 
 impl Open {
-    const fn new(cue: Cue, date_ranges: Vec<DateRange>) -> Self {
+    const fn new(cue: Cue, seal: Seal, date_ranges: Vec<DateRange>) -> Self {
         Self {
             cue,
+            seal,
             start: None,
             start_unix_ms: None,
             independent: false,
@@ -105,6 +119,9 @@ pub(super) struct TrackWriter {
     /// Cue ticks from decode to presentation of the first frame of this timeline.
     reorder: Option<i64>,
     map: Arc<Map>,
+    /// Number of the key that the map tells of.
+    map_key: Option<u32>,
+    maps: MapNumbers,
     part_target: Option<i64>,
     sequence_number: u32,
     /// Decode time of the next sample; `None` takes the real one.
@@ -128,20 +145,13 @@ impl TrackWriter {
     pub(super) fn new(
         id: RenditionId,
         track: Track,
-        map_number: u32,
+        maps: MapNumbers,
         origin_s: i64,
         part_target: Option<Duration>,
         next_msn: Option<u64>,
     ) -> Result<Self, Fmp4Error> {
         let scale = timescale_of(&track);
-        let init = InitTrack {
-            id: TRACK_ID,
-            timescale: scale,
-            codec: &track.codec,
-            start_offset: None,
-            protection: None,
-        };
-        let body = init_segment(&[init])?;
+        let body = init(&track, scale, None)?;
         Ok(Self {
             id,
             interval: FrameInterval::new(&track.codec, scale),
@@ -149,7 +159,9 @@ impl TrackWriter {
             origin: origin_s.saturating_mul(scale.ticks_per_second().into()),
             expected: None,
             reorder: None,
-            map: Arc::new(Map { number: map_number, codec: track.codec.clone(), body }),
+            map: Arc::new(Map { number: maps.next(), codec: track.codec.clone(), body }),
+            map_key: None,
+            maps,
             track,
             part_target: part_target.map(|target| ticks_in(target, scale).max(1)),
             sequence_number: 0,
@@ -231,10 +243,25 @@ impl TrackWriter {
             if cue.discontinuity {
                 self.begin_anew();
             }
-            self.open = Some(Open::new(cue, std::mem::take(&mut self.date_ranges)));
+            let seal = self.sealed(schedule.seal(&cue));
+            self.open = Some(Open::new(cue, seal, std::mem::take(&mut self.date_ranges)));
             self.next_msn = Some(cue.msn + 1);
         }
         completed
+    }
+
+    /// How the next segment leaves: samples are encrypted with a key that the initialization section tells of.
+    fn sealed(&mut self, seal: Seal) -> Seal {
+        if let Some(key) = seal.key()
+            && let Some(protection) = key.protection()
+            && self.map_key != Some(key.number)
+        {
+            let Ok(body) = init(&self.track, self.scale, Some(protection)) else { return Seal::Withheld };
+            let codec = self.track.codec.clone();
+            self.map = Arc::new(Map { number: self.maps.next(), codec, body });
+            self.map_key = Some(key.number);
+        }
+        seal
     }
 
     /// Puts in a frame of the open segment.
@@ -383,17 +410,18 @@ impl TrackWriter {
     }
 
     fn close_part(&mut self, window: &mut Window) {
-        let part = std::mem::take(&mut self.part);
+        let mut part = std::mem::take(&mut self.part);
         let Some(first) = part.samples.first() else { return };
         let independent = first.sync;
-        let Some(cue) = self.open.as_ref().map(|open| open.cue) else { return };
+        let Some((cue, seal)) = self.open.as_ref().map(|open| (open.cue, open.seal.clone())) else { return };
+        let protection = encrypt(&self.track.codec, &seal, &mut part.samples);
         let begins = self.open.as_ref().is_some_and(|open| open.body.is_empty());
         let start_unix_ms = self.begin_wall(&cue, part.base);
         let run = TrackRun {
             track_id: TRACK_ID,
             base_decode_time: part.base.max(0).unsigned_abs(),
             samples: &part.samples,
-            protection: None,
+            protection: protection.as_deref(),
         };
         let micros = u64::try_from(start_unix_ms).unwrap_or(0).saturating_mul(1_000);
         let events = std::mem::take(&mut self.events);
@@ -409,6 +437,9 @@ impl TrackWriter {
         open.used += part.used;
         // Frames, runs and events are bounded far below what a fragment holds.
         let Ok(body) = written else { return };
+        if matches!(seal, Seal::Withheld) {
+            return;
+        }
         open.body.push(body.clone());
         if self.part_target.is_some() {
             let listed = window.open.get_or_insert_with(|| OpenSegment {
@@ -416,6 +447,7 @@ impl TrackWriter {
                 start_unix_ms,
                 discontinuity: open.cue.discontinuity,
                 map: Some(Arc::clone(&self.map)),
+                key: open.seal.key().cloned(),
                 parts: Vec::new(),
                 date_ranges: open.date_ranges.clone(),
             });
@@ -438,7 +470,7 @@ impl TrackWriter {
         let (duration, body) = if start.is_some() {
             let parts = listed.as_ref().map(|listed| listed.parts.iter().map(|part| part.duration).sum());
             let duration = parts.unwrap_or_else(|| duration_of(open.used, self.scale));
-            let body = SegmentBody::joined(&open.body);
+            let body = open.seal.body(open.cue.msn, &open.body);
             if let (Some(listed), SegmentBody::Memory(pieces)) = (&mut listed, &body) {
                 share(&mut listed.parts, pieces);
             }
@@ -465,6 +497,7 @@ impl TrackWriter {
             discontinuity_sequence: open.cue.discontinuity_sequence,
             independent: open.independent,
             map: Some(Arc::clone(&self.map)),
+            key: open.seal.key().cloned(),
             parts: listed.map(|listed| listed.parts).unwrap_or_default(),
             date_ranges: open.date_ranges,
             len_bytes,
@@ -494,6 +527,27 @@ fn timescale_of(track: &Track) -> Timescale {
     let own = track.timescale.ticks_per_second();
     let fine = Timescale::MILLIS.ticks_per_second() < own && own <= MAX_TIMESCALE_HZ;
     rate.and_then(Timescale::new).unwrap_or(if fine { track.timescale } else { Timescale::MPEG })
+}
+
+fn init(track: &Track, timescale: Timescale, protection: Option<&Protection>) -> Result<Bytes, Fmp4Error> {
+    let codec = &track.codec;
+    init_segment(&[InitTrack { id: TRACK_ID, timescale, codec, start_offset: None, protection }])
+}
+
+/// Encrypts `samples` if they are to be, and answers with what their fragment is to tell of that.
+fn encrypt(codec: &Codec, seal: &Seal, samples: &mut [Sample]) -> Option<Vec<SampleProtection>> {
+    let cipher = seal.key()?.sample_cipher()?;
+    let mut protection = Vec::new();
+    for sample in samples {
+        let sample = std::slice::from_mut(sample);
+        let told = cipher.encrypt(codec, sample).or_else(|_| {
+            // What cannot be encrypted does not leave, but keeps its time.
+            sample.iter_mut().for_each(|sample| sample.data = Bytes::new());
+            cipher.encrypt(codec, sample)
+        });
+        protection.extend(told.ok().flatten().unwrap_or_default());
+    }
+    (!protection.is_empty()).then_some(protection)
 }
 
 fn saturate(offset: i64) -> i32 {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use streamer_core::container::ts::{TsMuxer, TsOptions};
-use streamer_core::{Codec, Frame, Media, Muxer, Timescale, Timestamp, Track, TrackId, Tracks};
+use streamer_core::{Codec, Frame, Media, Muxer, Track, TrackId, Tracks};
 
+use super::keys::Seal;
 use super::rate::FrameInterval;
 use super::schedule::{Cue, Progress, Schedule};
-use super::ticks::{CUE_SCALE, cue_ticks, duration_of};
+use super::ticks::{CUE_SCALE, cue_ticks, duration_of, millis};
 use crate::proto::hls::segment::{DateRange, Segment, SegmentBody};
 use crate::proto::hls::window::Window;
 
@@ -19,6 +20,7 @@ const MIN_DURATION: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 struct Open {
     cue: Cue,
+    seal: Seal,
     /// Whether its first frame of the leading track is a sync frame, once there is one.
     independent: Option<bool>,
     frames: usize,
@@ -114,7 +116,8 @@ impl TsWriter {
             }
             self.muxer.begin_segment(&mut pieces);
             let date_ranges = std::mem::take(&mut self.date_ranges);
-            self.open = Some(Open { cue, independent: None, frames: 0, bytes: 0, pieces, date_ranges });
+            let seal = schedule.seal(&cue);
+            self.open = Some(Open { cue, seal, independent: None, frames: 0, bytes: 0, pieces, date_ranges });
             self.next_msn = Some(cue.msn + 1);
         }
     }
@@ -153,7 +156,8 @@ impl TsWriter {
         let Some(open) = self.open.take() else { return };
         let longest = schedule.longest_segment();
         let duration = duration_of(until - open.cue.at, CUE_SCALE).clamp(MIN_DURATION, longest);
-        let body = if open.frames == 0 { SegmentBody::Missing } else { SegmentBody::joined(&open.pieces) };
+        let body =
+            if open.frames == 0 { SegmentBody::Missing } else { open.seal.body(open.cue.msn, &open.pieces) };
         let len_bytes = match &body {
             SegmentBody::Memory(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
             SegmentBody::Stored | SegmentBody::Missing => 0,
@@ -170,14 +174,11 @@ impl TsWriter {
             discontinuity_sequence: open.cue.discontinuity_sequence,
             independent: open.independent.unwrap_or(false),
             map: None,
+            key: open.seal.key().cloned(),
             parts: Vec::new(),
             date_ranges: open.date_ranges,
             len_bytes,
             body,
         }));
     }
-}
-
-fn millis(at: i64) -> i64 {
-    Timestamp::new(at, CUE_SCALE).rescale(Timescale::MILLIS).ticks()
 }

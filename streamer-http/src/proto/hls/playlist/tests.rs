@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
+use streamer_core::container::fmp4::Protection;
 
 use super::super::sample::{self, BEGIN_UNIX_MS, change, fmp4, map, part, ts, window, with_part};
 use super::*;
@@ -250,4 +253,96 @@ proptest! {
             .sum();
         prop_assert!(left + 0.5 >= 12.0, "{}", left);
     }
+}
+
+fn key(number: u32) -> Option<Arc<Key>> {
+    Some(Arc::new(Key::aes_128(number, [7; 16])))
+}
+
+#[test]
+fn a_key_is_told_where_it_changes() {
+    let mut window = window(&[2_000; 4]);
+    for msn in 0..4 {
+        change(&mut window, msn, |segment| segment.key = key(u32::from(msn > 1)));
+    }
+    let view = MediaView { query: "?pass=1", ..MediaView::LIVE };
+    let text = media_playlist(&ts(window), RenditionId::Ts, &view, SHORT).unwrap();
+    let lines: Vec<_> =
+        text.lines().filter(|line| !line.contains("DATE-TIME") && !line.contains("INF")).collect();
+    assert_eq!(
+        lines[1..],
+        [
+            "#EXT-X-VERSION:3",
+            "#EXT-X-TARGETDURATION:2",
+            "#EXT-X-INDEPENDENT-SEGMENTS",
+            "#EXT-X-MEDIA-SEQUENCE:0",
+            "#EXT-X-KEY:METHOD=AES-128,URI=\"abc-0.key?pass=1\"",
+            "abc-0.ts?pass=1",
+            "abc-1.ts?pass=1",
+            "#EXT-X-KEY:METHOD=AES-128,URI=\"abc-1.key?pass=1\"",
+            "abc-2.ts?pass=1",
+            "abc-3.ts?pass=1",
+        ]
+    );
+}
+
+#[test]
+fn initialization_sections_are_clear_where_segments_are_not() {
+    let mut window = with_part(window(&[2_000; 4]));
+    (window.open, window.part_target) = (None, None);
+    for msn in 0..4 {
+        change(&mut window, msn, |segment| segment.key = key(0));
+    }
+    change(&mut window, 2, |segment| {
+        segment.map = Some(map(1, sample::video()));
+    });
+    change(&mut window, 3, |segment| (segment.map, segment.key) = (None, None));
+    let text = video(&window, None, SHORT);
+    let wanted = ["EXT-X-KEY", "EXT-X-MAP", "m4s"];
+    let lines: Vec<_> =
+        text.lines().filter(|line| wanted.iter().any(|wanted| line.contains(wanted))).collect();
+    assert_eq!(
+        lines,
+        [
+            "#EXT-X-MAP:URI=\"abc-init0.mp4\"",
+            "#EXT-X-KEY:METHOD=AES-128,URI=\"abc-0.key\"",
+            "abc-0.m4s",
+            "abc-1.m4s",
+            "#EXT-X-KEY:METHOD=NONE",
+            "#EXT-X-MAP:URI=\"abc-init1.mp4\"",
+            "#EXT-X-KEY:METHOD=AES-128,URI=\"abc-0.key\"",
+            "abc-2.m4s",
+            "#EXT-X-KEY:METHOD=NONE",
+            "abc-3.m4s",
+        ]
+    );
+}
+
+#[test]
+fn keys_of_samples_are_told_before_parts() {
+    let sample_aes = |number| {
+        let protection = Protection { key_id: [1; 16], constant_iv: [0xab; 16] };
+        Some(Arc::new(Key::sample_aes(number, [7; 16], protection)))
+    };
+    let mut window = with_part(window(&[2_000; 8]));
+    for msn in 0..8 {
+        change(&mut window, msn, |segment| segment.key = sample_aes(0));
+    }
+    let open = window.open.as_mut().unwrap();
+    open.key = sample_aes(1);
+    open.map = Some(map(1, sample::video()));
+    let tag = |number: u32| {
+        let iv = "AB".repeat(16);
+        format!("#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"abc-{number}.key\",IV=0x{iv},KEYFORMAT=\"identity\"\n")
+    };
+    let full = video(&window, None, LONG);
+    assert!(
+        full.contains(&format!("{}#EXT-X-PROGRAM", tag(0)))
+            && full.starts_with("#EXTM3U\n#EXT-X-VERSION:6\n")
+    );
+    let (_, tail) = full.split_once("abc-7.m4s\n").unwrap();
+    assert!(tail.starts_with(&format!("#EXT-X-MAP:URI=\"abc-init1.mp4\"\n{}", tag(1))), "{tail}");
+    let update = video(&window, Some(Skip::Segments), LONG);
+    assert!(update.contains("#EXT-X-SKIP:"));
+    assert_eq!(update.matches("EXT-X-KEY").count(), 1, "a client knows the key of what is skipped");
 }

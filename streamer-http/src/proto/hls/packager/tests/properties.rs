@@ -10,6 +10,8 @@ use streamer_core::{Frame, Media};
 use super::read::{Sample, fragments, timescale};
 use super::script::*;
 use super::valid::assert_valid;
+use crate::proto::hls::encryption::tests::decrypt;
+use crate::proto::hls::encryption::{Encryption, EncryptionMethod};
 use crate::proto::hls::name::{Container, RenditionId};
 use crate::proto::hls::packager::PackagerOptions;
 use crate::proto::hls::packager::track::AUDIO_STAMP_TOLERANCE;
@@ -125,11 +127,12 @@ impl Stream {
         interleaved(pictures, sounds, self.audio_late_ms)
     }
 
-    fn run(&self, container: Container) -> (Run, Vec<Arc<Frame>>) {
+    fn run(&self, container: Container, encryption: Option<Encryption>) -> (Run, Vec<Arc<Frame>>) {
         let options = PackagerOptions {
             target_duration: self.target,
             part_target: self.part_target,
             history: Duration::from_secs(100_000),
+            encryption,
             ..PackagerOptions::default()
         };
         let mut run = Run::new(container, options);
@@ -209,7 +212,7 @@ proptest! {
 
     #[test]
     fn every_stream_makes_valid_fmp4(stream in any_stream()) {
-        let (run, frames) = stream.run(Container::Fmp4);
+        let (run, frames) = stream.run(Container::Fmp4, None);
         assert_valid(&run.presentation);
         for (track, id) in [(VIDEO, RenditionId::Video(0)), (AUDIO, RenditionId::Audio(0))] {
             let sent: Vec<_> = frames.iter().filter(|frame| frame.track == track).collect();
@@ -227,8 +230,26 @@ proptest! {
     }
 
     #[test]
+    fn encrypted_whole_they_are_the_same_segments(stream in any_stream(), rotate_s in 0u64..8) {
+        let rotate = Duration::from_secs(rotate_s);
+        let encryption = Some(Encryption { method: EncryptionMethod::Aes128, rotate });
+        let clear = Stream { part_target: None, ..stream.clone() };
+        for container in [Container::Ts, Container::Fmp4] {
+            let (clear, _) = clear.run(container, None);
+            let (run, _) = stream.run(container, encryption);
+            let mut keys = std::collections::BTreeMap::new();
+            for segment in run.presentation.renditions.iter().flat_map(|rendition| &rendition.window.segments) {
+                let number = segment.key.as_ref().expect("every segment has a key").number;
+                prop_assert_eq!(*keys.entry(segment.msn).or_insert(number), number, "one key in all renditions");
+            }
+            prop_assert!(rotate_s > 0 || keys.values().all(|&number| number == 0));
+            prop_assert_eq!(decrypted(run.presentation), clear.presentation);
+        }
+    }
+
+    #[test]
     fn every_stream_makes_a_valid_transport_stream(stream in any_stream()) {
-        let (run, frames) = stream.run(Container::Ts);
+        let (run, frames) = stream.run(Container::Ts, None);
         assert_valid(&run.presentation);
         let mut demuxer = TsDemuxer::new();
         let mut read = Vec::new();
@@ -252,6 +273,20 @@ proptest! {
             prop_assert_eq!(got, sent, "every frame once, in order, at its time");
         }
     }
+}
+
+/// The presentation as it would be in the clear.
+fn decrypted(mut presentation: Presentation) -> Presentation {
+    for segment in presentation.renditions.iter_mut().flat_map(|rendition| &mut rendition.window.segments) {
+        let segment = Arc::make_mut(segment);
+        let key = segment.key.take().expect("every segment has a key");
+        if let SegmentBody::Memory(pieces) = &mut segment.body {
+            let whole = decrypt(key.bytes(), segment.msn, &pieces.concat());
+            segment.len_bytes = whole.len() as u64;
+            *pieces = vec![whole.into()];
+        }
+    }
+    presentation
 }
 
 fn read_out(demuxer: &mut TsDemuxer, read: &mut Vec<Arc<Frame>>) {

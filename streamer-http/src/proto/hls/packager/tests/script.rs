@@ -7,7 +7,7 @@ use streamer_core::codec::{AacConfig, AvcConfig, Codec};
 use streamer_core::{Frame, Media, Timescale, Timestamp, Track, TrackId, Tracks};
 
 use crate::proto::hls::name::Container;
-use crate::proto::hls::packager::{Changed, Evicted, Packager, PackagerOptions};
+use crate::proto::hls::packager::{Changed, Evicted, KeySource, Packager, PackagerOptions};
 use crate::proto::hls::presentation::Presentation;
 
 /// `avcC` of H.264 High at 3.0, 640 by 360, without a frame rate.
@@ -96,6 +96,15 @@ pub(super) fn interleaved(first: Vec<Arc<Frame>>, late: Vec<Arc<Frame>>, late_ms
     all.into_iter().map(|(_, frame)| frame).collect()
 }
 
+/// Keys that are all different.
+pub(super) fn keys() -> KeySource {
+    let mut next = 0x100u128;
+    Box::new(move || {
+        next += 1;
+        Some(next.to_be_bytes())
+    })
+}
+
 /// A packager with its presentation, and all that ever was in it.
 pub(super) struct Run {
     pub(super) packager: Packager,
@@ -107,7 +116,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(container: Container, options: PackagerOptions) -> Self {
         Self {
-            packager: Packager::new(container, options, START_UNIX_MS, None),
+            packager: Packager::new(container, options, START_UNIX_MS, None).with_keys(keys()),
             presentation: Presentation::new(container),
             evicted: Vec::new(),
             now_unix_ms: START_UNIX_MS,
