@@ -25,8 +25,16 @@ pub enum Media {
 /// # Errors
 /// When the program is missing, fails, or complains.
 pub fn decode(tool: Tool, url: &str, pictures: usize) -> Outcome<Vec<String>> {
+    decode_with(tool, &[], url, pictures)
+}
+
+/// The same with `options` of the input.
+///
+/// # Errors
+/// As for [`decode`].
+pub fn decode_with(tool: Tool, options: &[&str], url: &str, pictures: usize) -> Outcome<Vec<String>> {
     let mut command = Command::new(tool.path()?);
-    command.args(["-nostdin", "-hide_banner", "-loglevel", "warning", "-i", url]);
+    command.args(["-nostdin", "-hide_banner", "-loglevel", "warning"]).args(options).args(["-i", url]);
     // The sound of the first variant: FFmpeg takes the variants for streams of one file.
     command.args(["-map", "0:v:0?", "-map", "0:a:0?", "-frames:v", &pictures.to_string()]);
     command.args(["-t", &(pictures / 30 + 1).to_string(), "-f", "framemd5", "-"]);
