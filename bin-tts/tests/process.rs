@@ -322,6 +322,13 @@ fn a_second_signal_ends_it_at_once() {
     let mut half = TcpStream::connect(api).unwrap();
     std::io::Write::write_all(&mut half, b"GET /healthz HTTP/1.1\r\n").unwrap();
     running.logged("serving");
+    // Connections are taken in order: once a later one is answered, the server has the one that waits.
+    let mut later = TcpStream::connect(api).unwrap();
+    std::io::Write::write_all(&mut later, b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    later.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     running.signal(Signal::TERM);
     // The listener is gone once the drain has begun.
     while TcpStream::connect(api).is_ok() {
