@@ -10,8 +10,9 @@ use crate::proto::hls::segment::{Segment, SegmentBody};
 use crate::proto::hls::view::{ListOptions, first_listed};
 use crate::proto::hls::window::Window;
 
-/// Target durations from the live edge in which parts are listed (second edition, 4.4.4.9).
-const PARTS_TARGET_DURATIONS: u32 = 3;
+/// Target durations from the live edge in which parts are held: three in which they are listed (second edition,
+/// 4.4.4.9), and three for who asks for one that was listed a moment ago. They are slices of their segment.
+const PARTS_TARGET_DURATIONS: u32 = 6;
 
 /// A segment that left its window.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +35,7 @@ pub fn evict(presentation: &mut Presentation, options: &PackagerOptions) -> Vec<
     let is_over = presentation.renditions.iter().all(|rendition| rendition.window.ended);
     for rendition in &mut presentation.renditions {
         let window = &mut rendition.window;
-        unlist_parts(window);
+        forget_parts(window);
         // A track that vanished grows old while the others go on.
         let is_gone = window.ended && !is_over;
         let since_ms =
@@ -116,7 +117,7 @@ fn bytes_held(presentation: &Presentation) -> u64 {
         .sum()
 }
 
-fn unlist_parts(window: &mut Window) {
+fn forget_parts(window: &mut Window) {
     let Some(target) = window.target_duration_s else { return };
     let reach = Duration::from_secs(u64::from(target) * u64::from(PARTS_TARGET_DURATIONS));
     let mut behind: Duration =
@@ -236,16 +237,16 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_listed_for_three_target_durations() {
-        let mut held = presentation(8, 1);
+    fn parts_are_held_for_six_target_durations() {
+        let mut held = presentation(10, 1);
         evict(&mut held, &options());
-        let listed: Vec<u64> = held.renditions[0]
+        let with_parts: Vec<u64> = held.renditions[0]
             .window
             .segments
             .iter()
             .filter(|segment| !segment.parts.is_empty())
             .map(|segment| segment.msn)
             .collect();
-        assert_eq!(listed, [4, 5, 6, 7]);
+        assert_eq!(with_parts, [3, 4, 5, 6, 7, 8, 9]);
     }
 }
