@@ -10,8 +10,8 @@ use streamer_interop::server::Container::{self, Fmp4, Ts};
 use streamer_interop::server::Server;
 use streamer_interop::tools::Tool::{self, Ffmpeg, FfmpegNewer};
 
-/// Of the last part of a GOP that varies the server cannot know that it is the last.
-const HINT: &str = "hint-unused";
+/// Past the target duration the server cannot know whether a segment goes on, and hints nothing then.
+const HINT: &str = "preload-hint-missing";
 /// A variant says what rate it has when it is asked, and a change comes afterwards.
 const RATE: &str = "bandwidth-exceeded";
 

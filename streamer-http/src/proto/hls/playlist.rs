@@ -269,8 +269,7 @@ impl Writer<'_> {
             self.opening(open.discontinuity, open.start_unix_ms, (holds, told), &open.date_ranges);
             self.parts(open.msn, &open.parts);
         }
-        if !listed.ended {
-            let (msn, part) = self.rendition.window.next_part();
+        if let Some((msn, part)) = self.rendition.window.next_part().filter(|_| !listed.ended) {
             let uri = self.uri(FileName::Part(self.rendition.window.run, msn, part));
             self.line(format_args!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{uri}\""));
         }

@@ -80,6 +80,7 @@ pub(crate) fn on_timeline(mut window: Window, track: &Track, timescale: Timescal
 /// The window in fMP4, with parts of 500 ms in its segments and one part more.
 pub(crate) fn with_part(mut window: Window) -> Window {
     window.part_target = Some(Duration::from_millis(500));
+    window.shortest = Duration::from_secs(2);
     let map = Some(map(0, video()));
     for segment in &mut window.segments {
         let parts = u64::try_from(segment.duration.as_millis()).unwrap() / 500;

@@ -36,6 +36,8 @@ pub struct Window {
     pub target_duration_s: Option<u32>,
     /// `PART-TARGET`; constant, `None` where no parts are made.
     pub part_target: Option<Duration>,
+    /// Duration before which no segment ends, but at a discontinuity.
+    pub shortest: Duration,
     /// Media sequence number of the first segment of the run.
     pub first_msn: u64,
     /// Complete segments, oldest first, with consecutive media sequence numbers: those that are listed, those
@@ -58,6 +60,7 @@ impl Window {
             run,
             target_duration_s: None,
             part_target,
+            shortest: Duration::ZERO,
             first_msn,
             segments: VecDeque::new(),
             open: None,
@@ -85,14 +88,15 @@ impl Window {
         self.segments.get(usize::try_from(msn.checked_sub(oldest)?).ok()?)
     }
 
-    /// Media sequence number and part number of the part that is most likely made next. Encoders keep the
-    /// length of their GOPs: a segment with as many parts as the one before it is taken to be whole, so that
-    /// what is hinted at is also made.
+    /// Media sequence number and part number of the part that is made next, where that is certain: a segment
+    /// goes on at least until [`shortest`](Self::shortest), and past that any frame may begin another. Some
+    /// players give up when a hinted part is never made.
     #[must_use]
-    pub fn next_part(&self) -> (u64, u32) {
-        let Some(open) = &self.open else { return (self.next_msn(), 0) };
-        let whole = self.segments.back().is_some_and(|last| last.parts.len() == open.parts.len());
-        if whole { (open.msn + 1, 0) } else { (open.msn, count(&open.parts)) }
+    pub fn next_part(&self) -> Option<(u64, u32)> {
+        let Some(open) = &self.open else { return Some((self.next_msn(), 0)) };
+        let lasted: Duration = open.parts.iter().map(|part| part.duration).sum();
+        let doubt = self.part_target.unwrap_or_default() / 2;
+        (lasted + doubt < self.shortest).then(|| (open.msn, count(&open.parts)))
     }
 
     /// Media sequence number of the newest segment, and where parts are made the number of its newest part:

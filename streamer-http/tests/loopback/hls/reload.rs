@@ -89,7 +89,7 @@ async fn a_part_that_never_comes_is_not_there() {
 async fn a_reload_of_the_far_future_is_refused() {
     let server = start(options()).await;
     let mut feed = Feed::new(&server);
-    feed.seconds(4);
+    feed.pictures(85);
     let (msn, ..) = hint(&server.fetch(VIDEO).await);
     for ahead in [msn + 3, u64::MAX] {
         assert_eq!(server.fetch(&format!("{VIDEO}?_HLS_msn={ahead}")).await.status, 400);

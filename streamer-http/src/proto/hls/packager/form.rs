@@ -47,6 +47,8 @@ pub(super) struct Shared {
     pub(super) run: RunId,
     /// `PART-TARGET`, where parts are made.
     pub(super) part_target: Option<Duration>,
+    /// Where segments are to be cut at the earliest.
+    pub(super) shortest: Duration,
     /// Seconds that make every decode time positive.
     pub(super) origin_s: i64,
 }
@@ -127,7 +129,8 @@ impl Form {
                 }
                 // A track that comes back has a window of its own: the old one has ended.
                 presentation.renditions.retain(|rendition| rendition.id != id);
-                let window = Window::new(shared.run, 0, shared.part_target);
+                let mut window = Window::new(shared.run, 0, shared.part_target);
+                window.shortest = shared.shortest;
                 let rendition = Rendition { id, tracks: vec![track.clone()], window };
                 let index = if leading { 0 } else { presentation.renditions.len() };
                 presentation.renditions.insert(index, rendition);

@@ -118,7 +118,12 @@ impl Packager {
             schedule.encrypt(KeyRing::new(encryption));
         }
         Self {
-            shared: Shared { run: RunId(started_ms), part_target: None, origin_s: 0 },
+            shared: Shared {
+                run: RunId(started_ms),
+                part_target: None,
+                shortest: options.target_duration,
+                origin_s: 0,
+            },
             schedule,
             form: Form::new(container, encryption),
             hold: Hold::default(),
