@@ -6,7 +6,7 @@
 //!
 //! A [`Presentation`] is what one container makes of one broadcast: one rendition with everything in it for
 //! MPEG-TS, one rendition a track for fMP4 (CMAF). Each rendition has a [`Window`] of segments.
-//! [`media_playlist`] and [`multivariant`] write the playlists; [`Query`] is what a client asks of them.
+//! [`media_playlist`] and [`multivariant()`] write the playlists; [`Query`] is what a client asks of them.
 
 pub mod delta;
 pub mod encryption;
