@@ -8,8 +8,8 @@ use streamer_core::hub::{
     DEFAULT_GRACE, DEFAULT_MAX_VIEWERS, DEFAULT_WAIT_FOR_PUBLISHER, DEFAULT_WRITE_WINDOW,
 };
 
-use super::engine::name;
 use super::hls::{AdaptiveConfig, HlsConfig};
+use super::name;
 use super::secret::Secret;
 
 /// How the streams of an application come in. Read without regard to case.

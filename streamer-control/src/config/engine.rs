@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use streamer_core::{AppName, StreamKey, StreamName};
+use streamer_core::AppName;
 
 use super::app::{AppConfig, SourceType};
 use super::ports;
-use super::stream_url::StreamUrl;
+use super::tasks::{ForwardConfig, PullConfig};
 
 /// The whole file. Every field may be left out; `{}` is the default configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -308,109 +308,4 @@ pub enum ProxyHeaderConfig {
     XForwardedFor,
     /// `Forwarded` (RFC 7239).
     Forwarded,
-}
-
-/// A stream fetched from another server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PullConfig {
-    /// Its application, of type `rtmp_pull`.
-    #[serde(with = "name")]
-    pub app: AppName,
-    /// Its name within the application.
-    #[serde(with = "name")]
-    pub stream: StreamName,
-    /// Where it is fetched; the next one is tried when one fails.
-    pub urls: Vec<StreamUrl>,
-    /// Address of this machine to leave by; `null` asks the routing table.
-    #[serde(default)]
-    pub local_address: Option<IpAddr>,
-}
-
-impl PullConfig {
-    /// The stream it feeds.
-    #[must_use]
-    pub fn key(&self) -> StreamKey {
-        StreamKey { app: self.app.clone(), stream: self.stream.clone() }
-    }
-}
-
-/// A stream pushed to another server, watched or not, however it came in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ForwardConfig {
-    /// Its name, unique within the application; of the same characters as a stream's.
-    #[serde(with = "name")]
-    pub name: StreamName,
-    /// The application of the stream.
-    #[serde(with = "name")]
-    pub app: AppName,
-    /// The stream.
-    #[serde(with = "name")]
-    pub stream: StreamName,
-    /// Where it goes.
-    pub url: StreamUrl,
-    /// Address of this machine to leave by; `null` asks the routing table.
-    #[serde(default)]
-    pub local_address: Option<IpAddr>,
-    /// Whether to encrypt though the URL says `rtmp`.
-    #[serde(default)]
-    pub ssl: bool,
-}
-
-impl ForwardConfig {
-    /// The stream it pushes.
-    #[must_use]
-    pub fn key(&self) -> StreamKey {
-        StreamKey { app: self.app.clone(), stream: self.stream.clone() }
-    }
-}
-
-/// Names of the core, read and written as text.
-pub(super) mod name {
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(crate) fn serialize<T: Display, S: Serializer>(name: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(name)
-    }
-
-    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|error| de::Error::custom(format!("bad name {text:?}: {error}")))
-    }
-
-    /// Lists of names.
-    pub(crate) mod list {
-        use std::fmt::Display;
-        use std::str::FromStr;
-
-        use serde::{Deserialize, Deserializer, Serializer};
-
-        #[derive(Deserialize)]
-        #[serde(bound = "T: FromStr<Err: Display>")]
-        struct Named<T>(#[serde(deserialize_with = "super::deserialize")] T);
-
-        pub(crate) fn serialize<T: Display, S: Serializer>(
-            names: &[T],
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            serializer.collect_seq(names.iter().map(ToString::to_string))
-        }
-
-        pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
-        where
-            T: FromStr<Err: Display>,
-            D: Deserializer<'de>,
-        {
-            let names = Vec::<Named<T>>::deserialize(deserializer)?;
-            Ok(names.into_iter().map(|Named(name)| name).collect())
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use streamer_core::StreamName;
 
-use super::engine::name;
+use super::name;
 use super::path::{FieldPath, Problem};
 
 /// Shortest and longest target duration of a segment, in milliseconds: below half a second playlists cost
