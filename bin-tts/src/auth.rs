@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use streamer_control::config::{AppConfig, SourceType};
+use streamer_control::config::{AppConfig, AuthConfig, SourceType};
 use streamer_core::access::SharedKey;
 use streamer_core::{AccessRequest, Action, AppName, Authorizer, Denied, DeniedKind};
 
@@ -18,19 +18,36 @@ pub struct AppAuthorizer {
 
 struct AppRules {
     takes_pushes: bool,
-    publish: Option<SharedKey>,
-    play: Option<SharedKey>,
+    publish: Rule,
+    play: Rule,
+}
+
+enum Rule {
+    Open,
+    Signed(SharedKey),
+    Closed,
+}
+
+impl Rule {
+    fn of(auth: Option<&AuthConfig>) -> Self {
+        match auth {
+            None => Self::Open,
+            Some(AuthConfig { shared_key: Some(key), jwt: None, callback: None, allow, deny })
+                if allow.is_empty() && deny.is_empty() =>
+            {
+                Self::Signed(SharedKey::new(key.expose()))
+            }
+            Some(_) => Self::Closed,
+        }
+    }
 }
 
 impl AppRules {
     fn of(app: &AppConfig) -> Self {
-        let key = |auth: &Option<streamer_control::config::AuthConfig>| {
-            auth.as_ref().map(|auth| SharedKey::new(auth.shared_key.expose()))
-        };
         Self {
             takes_pushes: app.source_type == SourceType::RtmpPush,
-            publish: key(&app.publish_auth),
-            play: key(&app.play_auth),
+            publish: Rule::of(app.publish_auth.as_ref()),
+            play: Rule::of(app.play_auth.as_ref()),
         }
     }
 }
@@ -75,8 +92,9 @@ impl Authorizer for AppAuthorizer {
             Action::Play => &app.play,
         };
         match key {
-            Some(key) => key.verify(request.key, request.query, (self.now_unix_s)()),
-            None => Ok(()),
+            Rule::Signed(key) => key.verify(request.key, request.query, (self.now_unix_s)()),
+            Rule::Open => Ok(()),
+            Rule::Closed => Err(Denied::new(DeniedKind::Unavailable, "nobody decides about this yet")),
         }
     }
 }

@@ -172,7 +172,7 @@ fn accept_options(config: &EngineConfig) -> AcceptOptions {
 /// [`EngineError::Config`] for a URL that cannot be one of RTMP, with its line.
 pub fn task_specs(loaded: &LoadedConfig, tls: Option<&ClientTls>) -> Result<Vec<TaskSpec>, EngineError> {
     let mut specs = Vec::new();
-    for (index, pull) in loaded.config.pulls.iter().enumerate() {
+    for (index, pull) in loaded.config.pulls.iter().enumerate().filter(|(_, pull)| pull.enabled) {
         let at = FieldPath::field("pulls").index(index).key("urls");
         let mut urls = Vec::new();
         for (url_index, url) in pull.urls.iter().enumerate() {
@@ -185,7 +185,8 @@ pub fn task_specs(loaded: &LoadedConfig, tls: Option<&ClientTls>) -> Result<Vec<
         let options = TaskOptions { key: pull.key(), url, stand_ins: urls.collect(), client };
         specs.push(TaskSpec { entry: TaskEntry::Pull(pull.clone()), options });
     }
-    for (index, forward) in loaded.config.forwards.iter().enumerate() {
+    let forwards = loaded.config.forwards.iter().enumerate().filter(|(_, forward)| forward.enabled);
+    for (index, forward) in forwards {
         let at = FieldPath::field("forwards").index(index).key("url");
         let url = rtmp_url(loaded, at, &forward.url)?;
         let client = client_options(forward.local_address, forward.ssl, tls);

@@ -1,7 +1,9 @@
 //! Every mistake in `engine.json` is refused with its line, its field and one sentence.
 
 use proptest::prelude::*;
-use streamer_control::config::{ConfigError, EngineConfig, LoadedConfig, MAX_CONFIG_BYTES};
+use streamer_control::config::{
+    ConfigError, EngineConfig, LoadedConfig, MAX_CONFIG_BYTES, MAX_RETURN_S, MAX_WAIT_MS,
+};
 
 fn read(text: &str) -> Result<LoadedConfig, ConfigError> {
     LoadedConfig::from_text(text.into(), "engine.json".into())
@@ -58,6 +60,26 @@ const GOLDEN: &[(&str, &str, &str)] = &[
         "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"publish_auth\": { \"shared_key\": \"\" } } ] }",
         "engine.json:2:36: apps[0].publish_auth.shared_key: ",
         "1 to 256 bytes",
+    ),
+    (
+        "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"play_auth\": {} } ] }",
+        "engine.json:2:15: apps[0].play_auth: ",
+        "one of shared_key, jwt, callback, allow and deny is needed",
+    ),
+    (
+        "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"play_auth\": { \"jwt\": { \"keys\": { \"secret\": \"k\" }, \"algorithms\": [\"RS256\"] } } } ] }",
+        "engine.json:2:73: apps[0].play_auth.jwt.algorithms[0]: ",
+        "RS256 does not go with a secret",
+    ),
+    (
+        "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"play_auth\": { \"callback\": { \"url\": \"gopher://h/\" } } } ] }",
+        "engine.json:2:",
+        "scheme `gopher`: `http` or `https` is expected",
+    ),
+    (
+        "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"publish_auth\": { \"allow\": [\"10.0.0.0/40\"] } } ] }",
+        "engine.json:2:",
+        "",
     ),
     (
         "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"hls\": { \"segment_ms\": 499 } } ] }",
@@ -118,6 +140,11 @@ const GOLDEN: &[(&str, &str, &str)] = &[
         "{ \"apps\": [{ \"app_name\": \"cams\", \"source_type\": \"rtmp_pull\" }], \"pulls\": [\n{ \"app\": \"cams\", \"stream\": \"a\", \"urls\": [] } ] }",
         "engine.json:2:42: pulls[0].urls: ",
         "1 to 16 URLs",
+    ),
+    (
+        "{ \"apps\": [{ \"app_name\": \"cams\", \"source_type\": \"rtmp_pull\", \"wait_for_publisher_ms\": 0 }], \"pulls\": [\n{ \"app\": \"cams\", \"stream\": \"a\", \"urls\": [\"rtmp://h/a/b\"], \"mode\": \"on_demand\" } ] }",
+        "engine.json:2:77: pulls[0].mode: ",
+        "nobody can demand it: `wait_for_publisher_ms` of application `cams` is 0",
     ),
     (
         "{ \"forwards\": [\n{ \"name\": \"x\", \"app\": \"live\", \"stream\": \"a\", \"url\": \"http://h/a/b\" } ] }",
@@ -193,6 +220,13 @@ fn names_and_windows_at_their_limits_are_taken() {
     };
     read(&urls(16)).expect("as many URLs as may be");
     read(&urls(17)).map(|_| ()).expect_err("one URL more");
+    for field in ["idle_ms", "return_to_preferred_s"] {
+        let limit = if field == "idle_ms" { MAX_WAIT_MS } else { MAX_RETURN_S };
+        let pull = |value: u64| urls(1).replace("\"urls\"", &format!("\"{field}\":{value},\"urls\""));
+        read(&pull(0)).expect("none");
+        read(&pull(limit)).expect("the longest");
+        read(&pull(limit + 1)).map(|_| ()).expect_err(field);
+    }
 }
 
 #[test]

@@ -8,9 +8,9 @@ use streamer_core::hub::{
     DEFAULT_GRACE, DEFAULT_MAX_VIEWERS, DEFAULT_WAIT_FOR_PUBLISHER, DEFAULT_WRITE_WINDOW,
 };
 
+use super::access::AuthConfig;
 use super::hls::{AdaptiveConfig, HlsConfig};
 use super::name;
-use super::secret::Secret;
 
 /// How the streams of an application come in. Read without regard to case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,14 +115,6 @@ impl<'de> Deserialize<'de> for SourceType {
             de::Error::custom(format!("unknown source_type `{text}`: expected one of {}", known.join(", ")))
         })
     }
-}
-
-/// Who may publish or play: those who hold a URL signed with the shared key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuthConfig {
-    /// The key shared with whoever makes URLs.
-    pub shared_key: Secret,
 }
 
 /// What happens to the second publisher of a stream.

@@ -9,6 +9,7 @@ use super::app::{AppConfig, SourceType};
 use super::engine::EngineConfig;
 use super::hls::check_adaptive;
 use super::path::{FieldPath, Problem};
+use super::tasks::{MAX_RETURN_S, PullMode};
 
 /// Longest waiting time that may be configured, in milliseconds: one day.
 pub const MAX_WAIT_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -118,6 +119,21 @@ impl EngineConfig {
             if pull.urls.is_empty() || pull.urls.len() > MAX_PULL_URLS {
                 return Err(at.key("urls").problem(format!("1 to {MAX_PULL_URLS} URLs are needed")));
             }
+            if pull.mode == PullMode::OnDemand && app.wait_for_publisher_ms == 0 {
+                let message = format!(
+                    "nobody can demand it: `wait_for_publisher_ms` of application `{}` is 0",
+                    app.app_name
+                );
+                return Err(at.key("mode").problem(message));
+            }
+            for (name, value, max) in [
+                ("idle_ms", pull.idle_ms, MAX_WAIT_MS),
+                ("return_to_preferred_s", pull.return_to_preferred_s, MAX_RETURN_S),
+            ] {
+                if value > max {
+                    return Err(at.key(name).problem(format!("{value} is too long: at most {max}")));
+                }
+            }
         }
         Ok(())
     }
@@ -164,6 +180,11 @@ fn check_app(app: &AppConfig, at: FieldPath) -> Result<(), Problem> {
     }
     if app.max_viewers == 0 {
         return Err(at.key("max_viewers").problem("must be at least 1"));
+    }
+    for (name, auth) in [("publish_auth", &app.publish_auth), ("play_auth", &app.play_auth)] {
+        if let Some(auth) = auth {
+            auth.check(&at.clone().key(name))?;
+        }
     }
     app.hls.check(&at.clone().key("hls"))?;
     check_adaptive(&app.adaptive, &at.key("adaptive"))

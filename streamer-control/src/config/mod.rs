@@ -1,20 +1,27 @@
 //! Configuration files: their types, their checks, and the port table.
 
+pub mod access;
 pub mod app;
 mod check;
 pub mod engine;
 mod error;
 pub mod hls;
+mod http_url;
 pub mod load;
 mod locate;
 mod name;
 mod path;
 pub mod ports;
+mod public_key;
 mod secret;
 mod stream_url;
 pub mod tasks;
 
-pub use app::{AppConfig, AuthConfig, DuplicateConfig, SlowViewerConfig, SourceType};
+pub use access::{
+    AuthConfig, CallbackConfig, JwtAlgorithm, JwtConfig, JwtKeys, MAX_ADDRESS_NETWORKS, MAX_CALLBACK_CACHE_S,
+    MAX_CALLBACK_TIMEOUT_MS, MAX_CLAIM_BYTES, MAX_LEEWAY_S, OnFailure,
+};
+pub use app::{AppConfig, DuplicateConfig, SlowViewerConfig, SourceType};
 pub use check::{MAX_PULL_URLS, MAX_WAIT_MS};
 pub use engine::{
     ApiConfig, ClientTlsConfig, EngineConfig, HttpConfig, LimitsConfig, ListenerConfig, Listeners, LogConfig,
@@ -22,8 +29,10 @@ pub use engine::{
 };
 pub use error::ConfigError;
 pub use hls::{AdaptiveConfig, HlsConfig, HlsDiskConfig, HlsEncryptionConfig, HlsEncryptionMethod, HlsMode};
+pub use http_url::HttpUrl;
 pub use load::{LoadedConfig, MAX_CONFIG_BYTES};
 pub use path::{FieldPath, Problem};
+pub use public_key::{MAX_PUBLIC_KEY_BYTES, PublicKey};
 pub use secret::{MAX_SECRET_BYTES, Secret};
 pub use stream_url::{MAX_URL_BYTES, StreamUrl};
-pub use tasks::{ForwardConfig, PullConfig};
+pub use tasks::{ForwardConfig, MAX_RETURN_S, PullConfig, PullMode};
