@@ -20,13 +20,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("streamer-rtmp", &["streamer-core", "streamer-net"]),
     ("streamer-http", &["streamer-core", "streamer-net"]),
     ("streamer-control", &["streamer-core"]),
+    ("streamer-vod", &["streamer-core", "streamer-http", "streamer-net"]),
     ("tts", &["streamer-control", "streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
     ("examples", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
-    ("streamer-bench", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
-    ("streamer-interop", &["hls-check", "streamer-control", "streamer-core", "tts"]),
+    ("streamer-bench", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp", "streamer-vod"]),
+    ("streamer-interop", &["hls-check", "streamer-control", "streamer-core", "streamer-vod", "tts"]),
     // Knows nothing of ours, so that it judges the server with other eyes.
     ("hls-check", &[]),
-    ("streamer-fuzz", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
+    ("streamer-fuzz", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp", "streamer-vod"]),
 ];
 
 /// What brings a runtime, a socket or a clock.
