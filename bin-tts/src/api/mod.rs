@@ -19,7 +19,6 @@ use crate::tasks::TaskSet;
 pub use routes::router;
 pub use serve::{API_HEADER_TIMEOUT, run};
 pub use token::Token;
-pub use view::{AudienceBody, IngestBody, PublisherBody, StreamBody, TaskBody, TrackBody, ViewerBody};
 
 /// Connections of the API at once: programs of the operator, not viewers.
 pub const MAX_API_CONNECTIONS: usize = 256;

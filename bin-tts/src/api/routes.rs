@@ -8,12 +8,13 @@ use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
+use streamer_control::link::engine_api::{StreamBody, TaskBody, ViewerBody};
 use streamer_core::StreamKey;
 use streamer_core::hub::{Broadcast, CloseReason};
 use tracing::info;
 
 use super::envelope::{ApiError, Data, Done, List};
-use super::view::{StreamBody, TaskBody, ViewerBody};
+use super::view;
 use super::{ApiState, token};
 use crate::metrics::{self, HlsRow, ListenerRow, MediaPortRow, Scrape, TaskRow};
 use crate::observe::StreamView;
@@ -118,7 +119,7 @@ fn task_row(task: &crate::tasks::TaskView) -> TaskRow {
 
 async fn list_streams(State(state): State<ApiState>) -> List<StreamBody> {
     let now = SystemTime::now();
-    List(state.observer.streams().iter().map(|view| StreamBody::of(view, now)).collect())
+    List(state.observer.streams().iter().map(|stream| view::stream(stream, now)).collect())
 }
 
 fn find(state: &ApiState, app: &str, stream: &str) -> Result<StreamView, ApiError> {
@@ -131,7 +132,7 @@ async fn show_stream(
     State(state): State<ApiState>,
     Path((app, stream)): Path<(String, String)>,
 ) -> Result<Data<StreamBody>, ApiError> {
-    Ok(Data(StreamBody::of(&find(&state, &app, &stream)?, SystemTime::now())))
+    Ok(Data(view::stream(&find(&state, &app, &stream)?, SystemTime::now())))
 }
 
 async fn list_viewers(
@@ -139,7 +140,7 @@ async fn list_viewers(
     Path((app, stream)): Path<(String, String)>,
 ) -> Result<List<ViewerBody>, ApiError> {
     let broadcast: Broadcast = find(&state, &app, &stream)?.broadcast;
-    Ok(List(broadcast.viewers().iter().map(ViewerBody::of).collect()))
+    Ok(List(broadcast.viewers().iter().map(view::viewer).collect()))
 }
 
 async fn close_viewer(
@@ -169,5 +170,5 @@ async fn close_publisher(
 
 async fn list_tasks(State(state): State<ApiState>) -> List<TaskBody> {
     let tasks = state.tasks.views().into_iter();
-    List(tasks.map(|task| TaskBody::of(&state.observer, task)).collect())
+    List(tasks.map(|task| view::task(&state.observer, task)).collect())
 }

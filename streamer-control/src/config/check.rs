@@ -8,6 +8,7 @@ use streamer_core::hub::MAX_WRITE_WINDOW;
 use super::app::{AppConfig, SourceType};
 use super::engine::EngineConfig;
 use super::hls::check_adaptive;
+use super::load::ConfigFile;
 use super::path::{FieldPath, Problem};
 use super::tasks::{MAX_RETURN_S, PullMode};
 
@@ -16,12 +17,8 @@ pub const MAX_WAIT_MS: u64 = 24 * 60 * 60 * 1_000;
 /// URLs of one pull: a main one and its stand-ins.
 pub const MAX_PULL_URLS: usize = 16;
 
-impl EngineConfig {
-    /// The first problem with what is configured, or none.
-    ///
-    /// # Errors
-    /// The problem and the path of the field at fault.
-    pub fn check(&self) -> Result<(), Problem> {
+impl ConfigFile for EngineConfig {
+    fn check(&self) -> Result<(), Problem> {
         self.check_listeners()?;
         let limits = FieldPath::field("limits");
         if self.limits.max_connections == 0 {
@@ -35,7 +32,9 @@ impl EngineConfig {
         self.check_pulls()?;
         self.check_forwards()
     }
+}
 
+impl EngineConfig {
     fn check_listeners(&self) -> Result<(), Problem> {
         let listeners = &self.listeners;
         let mut all: Vec<(&str, &[IpAddr], u16)> = Vec::new();

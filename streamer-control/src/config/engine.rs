@@ -1,6 +1,6 @@
 //! `engine.json`: the configuration file of the streaming engine.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -29,6 +29,12 @@ pub struct EngineConfig {
     pub rtmp: RtmpConfig,
     /// How HTTP streaming is spoken.
     pub http: HttpConfig,
+    /// The manager whose configuration goes before this file's; `null` for an engine on its own.
+    pub manager: Option<ManagerLinkConfig>,
+    /// Where the manager receives the engine's event messages.
+    pub events: EventsConfig,
+    /// Where the manager serves video on demand, which the engine's HTTP port passes on; `null` for none.
+    pub vod: Option<ListenerConfig>,
     /// The applications.
     pub apps: Vec<AppConfig>,
     /// Streams fetched from other servers.
@@ -48,6 +54,9 @@ impl Default for EngineConfig {
             limits: LimitsConfig::default(),
             rtmp: RtmpConfig::default(),
             http: HttpConfig::default(),
+            manager: Some(ManagerLinkConfig::default()),
+            events: EventsConfig::default(),
+            vod: Some(ListenerConfig::everywhere(ports::VOD)),
             apps: AppName::new("live")
                 .map(|name| AppConfig::new(name, SourceType::RtmpPush))
                 .into_iter()
@@ -125,6 +134,34 @@ impl Default for ApiConfig {
     fn default() -> Self {
         let bind = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         Self { bind, port: ports::ENGINE_API, open_metrics: false }
+    }
+}
+
+/// The manager of an engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ManagerLinkConfig {
+    /// Address of its Config Server.
+    pub address: SocketAddr,
+}
+
+impl Default for ManagerLinkConfig {
+    fn default() -> Self {
+        Self { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ports::MANAGER) }
+    }
+}
+
+/// Where the engine's event messages go, over UDP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventsConfig {
+    /// Address the manager receives them on, and the engine sends them to.
+    pub address: SocketAddr,
+}
+
+impl Default for EventsConfig {
+    fn default() -> Self {
+        Self { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ports::EVENTS) }
     }
 }
 

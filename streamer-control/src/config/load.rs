@@ -1,8 +1,10 @@
-//! Reading `engine.json`: bounded, checked, every error with its place.
+//! Reading a configuration file: bounded, checked, every error with its place.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
 
 use super::engine::EngineConfig;
 use super::error::ConfigError;
@@ -12,17 +14,29 @@ use super::path::Problem;
 /// Most bytes read of a configuration file: some ten thousand applications and tasks.
 pub const MAX_CONFIG_BYTES: u64 = 8 << 20;
 
+/// The shape of a configuration file. Its default is what holds without a file.
+pub trait ConfigFile: DeserializeOwned + Default {
+    /// The first problem with what is configured, or none.
+    ///
+    /// # Errors
+    /// The problem and the path of the field at fault.
+    fn check(&self) -> Result<(), Problem>;
+}
+
+/// The engine's configuration, read and checked.
+pub type LoadedConfig = Loaded<EngineConfig>;
+
 /// A configuration that was read and checked, and where it came from.
 #[derive(Clone, Debug)]
-pub struct LoadedConfig {
+pub struct Loaded<T> {
     /// What it says.
-    pub config: EngineConfig,
+    pub config: T,
     text: String,
     origin: String,
     folder: Option<PathBuf>,
 }
 
-impl LoadedConfig {
+impl<T: ConfigFile> Loaded<T> {
     /// Reads and checks `path`.
     ///
     /// # Errors
@@ -65,7 +79,18 @@ impl LoadedConfig {
     #[must_use]
     pub fn embedded() -> Self {
         let origin = "the embedded configuration".into();
-        Self { config: EngineConfig::default(), text: "{}".into(), origin, folder: None }
+        Self { config: T::default(), text: "{}".into(), origin, folder: None }
+    }
+
+    /// The same place with another content, as when the manager's word goes before the file's. `origin` names
+    /// where it came from; relative paths go on to begin at the folder of the file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`].
+    pub fn replaced(&self, config: T, text: String, origin: String) -> Result<Self, ConfigError> {
+        let loaded = Self { config, text, origin, folder: self.folder.clone() };
+        loaded.config.check().map_err(|problem| loaded.refuse(problem))?;
+        Ok(loaded)
     }
 
     /// The file it came from, or a name for what is no file.
@@ -94,7 +119,7 @@ impl LoadedConfig {
     }
 }
 
-fn parse(text: &str) -> Result<EngineConfig, (String, serde_json::Error)> {
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, (String, serde_json::Error)> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let config = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

@@ -9,6 +9,8 @@ pub mod hls;
 mod http_url;
 pub mod load;
 mod locate;
+pub mod managed;
+pub mod manager;
 mod name;
 mod path;
 pub mod ports;
@@ -24,13 +26,16 @@ pub use access::{
 pub use app::{AppConfig, DuplicateConfig, SlowViewerConfig, SourceType};
 pub use check::{MAX_PULL_URLS, MAX_WAIT_MS};
 pub use engine::{
-    ApiConfig, ClientTlsConfig, EngineConfig, HttpConfig, LimitsConfig, ListenerConfig, Listeners, LogConfig,
-    LogFormat, LogLevel, PlayerDialect, ProxyHeaderConfig, RtmpConfig, TlsConfig,
+    ApiConfig, ClientTlsConfig, EngineConfig, EventsConfig, HttpConfig, LimitsConfig, ListenerConfig,
+    Listeners, LogConfig, LogFormat, LogLevel, ManagerLinkConfig, PlayerDialect, ProxyHeaderConfig,
+    RtmpConfig, TlsConfig,
 };
 pub use error::ConfigError;
 pub use hls::{AdaptiveConfig, HlsConfig, HlsDiskConfig, HlsEncryptionConfig, HlsEncryptionMethod, HlsMode};
 pub use http_url::HttpUrl;
-pub use load::{LoadedConfig, MAX_CONFIG_BYTES};
+pub use load::{ConfigFile, Loaded, LoadedConfig, MAX_CONFIG_BYTES};
+pub use managed::{EngineSettings, ManagedConfig, MediaListeners};
+pub use manager::{ManagerConfig, ManagerListeners, VodConfig, WebhookPolicyConfig};
 pub use path::{FieldPath, Problem};
 pub use public_key::{MAX_PUBLIC_KEY_BYTES, PublicKey};
 pub use secret::{MAX_SECRET_BYTES, Secret};
