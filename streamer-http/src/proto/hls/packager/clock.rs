@@ -64,9 +64,58 @@ impl WallClock {
     }
 }
 
+/// The wall clock at which the segments of one rendition begin: it never falls, and what that holds it up by is
+/// given back in small steps.
+///
+/// Segments can be shorter than the clock is moved back from one to the next, gaps above all. Were each simply
+/// held at the one before it, a row of them would gather a debt, and the first long segment behind them would
+/// pay it at once: a step that is no slew. So it is paid one slew a segment, beside the one that the clock of the
+/// media may make.
+#[derive(Debug, Default)]
+pub(super) struct SegmentClock {
+    /// Where the newest segment began; `None` before the first.
+    newest_unix_ms: Option<i64>,
+    /// How far that is past what the clock of the media says.
+    held_up_ms: i64,
+}
+
+impl SegmentClock {
+    /// When a segment begins that begins at `unix_ms` by the clock of the media. A discontinuity takes that over
+    /// whole, as far as time does not fall.
+    pub(super) fn begin(&mut self, unix_ms: i64, discontinuity: bool) -> i64 {
+        let held_up_ms = if discontinuity { 0 } else { (self.held_up_ms - MAX_SLEW_MS).max(0) };
+        let slewed = unix_ms.saturating_add(held_up_ms);
+        let begins = self.newest_unix_ms.map_or(slewed, |newest| newest.max(slewed));
+        self.newest_unix_ms = Some(begins);
+        self.held_up_ms = begins.saturating_sub(unix_ms);
+        begins
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_segment_clock_never_falls_and_gives_back_in_slews() {
+        let mut clock = SegmentClock::default();
+        assert_eq!(clock.begin(1_000, true), 1_000);
+        let short: Vec<_> = (1..=4).map(|index| clock.begin(1_000 - index * MAX_SLEW_MS, false)).collect();
+        assert_eq!(short, [1_000; 4], "held up by four steps back");
+        let long: Vec<_> =
+            (1..=5).map(|index| clock.begin(index * 2_000 + 980, false) - index * 2_000).collect();
+        assert_eq!(long, [995, 990, 985, 980, 980]);
+    }
+
+    #[test]
+    fn a_segment_clock_takes_a_discontinuity_over_whole() {
+        let mut clock = SegmentClock::default();
+        assert_eq!(clock.begin(1_000, true), 1_000);
+        assert_eq!(clock.begin(900, false), 1_000);
+        assert_eq!(clock.begin(2_900, true), 2_900);
+        assert_eq!(clock.begin(4_900, false), 4_900);
+        assert_eq!(clock.begin(3_000, true), 4_900, "but does not fall");
+    }
 
     #[test]
     fn the_start_is_anchored_at_the_newest_frame_and_not_at_the_burst() {

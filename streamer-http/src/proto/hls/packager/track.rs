@@ -17,6 +17,7 @@ use streamer_core::container::fmp4::{
 };
 use streamer_core::{Codec, Frame, MediaKind, Timescale, Timestamp, Track};
 
+use super::clock::SegmentClock;
 use super::keys::Seal;
 use super::part_target::MIN_PART_PERCENT;
 use super::rate::{FrameInterval, audio_samples};
@@ -128,8 +129,7 @@ pub(super) struct TrackWriter {
     end: Option<i64>,
     /// Before this the next sample does not begin, wherever it really is.
     floor: Option<i64>,
-    /// Wall clock at the start of the newest segment.
-    least_unix_ms: i64,
+    clock: SegmentClock,
     /// Ticks that the last frame was to last.
     length: i64,
     open: Option<Open>,
@@ -167,7 +167,7 @@ impl TrackWriter {
             sequence_number: 0,
             end: None,
             floor: None,
-            least_unix_ms: i64::MIN,
+            clock: SegmentClock::default(),
             length: 1,
             open: None,
             next_msn,
@@ -374,11 +374,13 @@ impl TrackWriter {
         self.end = Some(start + duration);
     }
 
-    /// Wall clock at the start of the open segment. A slew must not let it fall where segments are short.
+    /// Wall clock at the start of the open segment.
     fn begin_wall(&mut self, cue: &Cue, start: i64) -> i64 {
-        let begun = self.open.as_ref().and_then(|open| open.start_unix_ms);
-        let wall = begun.unwrap_or_else(|| self.wall_ms(cue, start).max(self.least_unix_ms));
-        self.least_unix_ms = wall;
+        if let Some(begun) = self.open.as_ref().and_then(|open| open.start_unix_ms) {
+            return begun;
+        }
+        let media_unix_ms = self.wall_ms(cue, start);
+        let wall = self.clock.begin(media_unix_ms, cue.discontinuity);
         if let Some(open) = &mut self.open {
             open.start_unix_ms = Some(wall);
         }

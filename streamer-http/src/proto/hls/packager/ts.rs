@@ -7,6 +7,7 @@ use bytes::Bytes;
 use streamer_core::container::ts::{TsMuxer, TsOptions};
 use streamer_core::{Codec, Frame, Media, Muxer, Track, TrackId, Tracks};
 
+use super::clock::SegmentClock;
 use super::keys::Seal;
 use super::rate::FrameInterval;
 use super::schedule::{Cue, Progress, Schedule};
@@ -43,8 +44,7 @@ pub(super) struct TsWriter {
     tracks: Vec<(TrackId, FrameInterval, Option<i64>)>,
     open: Option<Open>,
     next_msn: Option<u64>,
-    /// Wall clock at the start of the newest segment, which a slew must not let fall.
-    least_unix_ms: i64,
+    clock: SegmentClock,
     date_ranges: Vec<DateRange>,
 }
 
@@ -57,7 +57,7 @@ impl TsWriter {
             tracks: Vec::new(),
             open: None,
             next_msn: None,
-            least_unix_ms: i64::MIN,
+            clock: SegmentClock::default(),
             date_ranges: Vec::new(),
         }
     }
@@ -162,13 +162,13 @@ impl TsWriter {
             SegmentBody::Memory(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
             SegmentBody::Stored | SegmentBody::Missing => 0,
         };
-        self.least_unix_ms = open.cue.offset_ms.saturating_add(millis(open.cue.at)).max(self.least_unix_ms);
+        let media_unix_ms = open.cue.offset_ms.saturating_add(millis(open.cue.at));
         window.target_duration_s = Some(schedule.target_duration_s(duration));
         window.independent &= open.independent.unwrap_or(false) || body == SegmentBody::Missing;
         window.segments.push_back(Arc::new(Segment {
             msn: open.cue.msn,
             duration,
-            start_unix_ms: self.least_unix_ms,
+            start_unix_ms: self.clock.begin(media_unix_ms, open.cue.discontinuity),
             media_time: None,
             discontinuity: open.cue.discontinuity,
             discontinuity_sequence: open.cue.discontinuity_sequence,

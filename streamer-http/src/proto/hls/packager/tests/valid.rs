@@ -41,7 +41,8 @@ pub(super) fn assert_window_valid(rendition: &Rendition) {
     assert!(!window.independent || window.segments.iter().all(|segment| is_independent(segment)));
     let mut previous: Option<&Segment> = None;
     let mut decoded_until = None;
-    let mut after_gap = false;
+    // Steps back that short gaps had no room for are made in the segments after them.
+    let mut slews = 2;
     for segment in &window.segments {
         let target = window.target_duration_s.expect("known once there is a segment");
         let rounded = (segment.duration.as_millis() + 500) / 1_000;
@@ -51,9 +52,10 @@ pub(super) fn assert_window_valid(rendition: &Rendition) {
             assert_eq!(segment.msn, previous.msn + 1, "media sequence numbers are consecutive");
             let discontinuities = previous.discontinuity_sequence + u64::from(segment.discontinuity);
             assert_eq!(segment.discontinuity_sequence, discontinuities);
-            assert_clock(previous, segment, after_gap);
+            assert_clock(previous, segment, slews);
             assert_timeline(previous, segment);
-            after_gap |= previous.body == SegmentBody::Missing;
+            let is_after_gap = previous.body == SegmentBody::Missing || segment.body == SegmentBody::Missing;
+            slews = if is_after_gap { slews + 1 } else { 2 };
         }
         if segment.body == SegmentBody::Missing || segment.discontinuity {
             decoded_until = None;
@@ -69,19 +71,14 @@ pub(super) fn assert_window_valid(rendition: &Rendition) {
     }
 }
 
-/// What gaps may leave to be made up: far less than a viewer notices of a clock.
-const MAX_STEP_AFTER_GAP_MS: i64 = 100;
-
 /// Wall-clock time never falls, and follows the media but for a slew and for gaps.
-fn assert_clock(previous: &Segment, segment: &Segment, after_gap: bool) {
+fn assert_clock(previous: &Segment, segment: &Segment, slews: i64) {
     let drift = segment.start_unix_ms - previous.end_unix_ms();
     let is_gap = previous.body == SegmentBody::Missing || segment.body == SegmentBody::Missing;
     let since = segment.start_unix_ms - previous.start_unix_ms;
     assert!(since >= 0, "wall-clock time falls by {since} ms at {}: {previous:?}, {segment:?}", segment.msn);
     if !segment.discontinuity && !is_gap {
-        // Steps back that gaps had no room for are made in the segments after them.
-        let allowed_ms = if after_gap { MAX_STEP_AFTER_GAP_MS } else { 3 * MAX_SLEW_MS };
-        assert!(drift.abs() <= allowed_ms, "wall clock is {drift} ms off at {}", segment.msn);
+        assert!(drift.abs() <= slews * MAX_SLEW_MS + 2, "wall clock is {drift} ms off at {}", segment.msn);
     }
 }
 
