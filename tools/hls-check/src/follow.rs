@@ -25,8 +25,8 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(15);
 /// A request that must be refused is given up after that: refusing takes no waiting.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
 
-/// Resources of one rendition that are fetched at once.
-const MAX_FETCHES: usize = 8;
+/// Resources of one rendition that are fetched at once: some more than a browser opens connections to a host.
+pub(crate) const MAX_FETCHES: usize = 8;
 
 /// Loads of a playlist that may fail one after the other before it is given up.
 const MAX_FAILURES: u32 = 3;
@@ -250,7 +250,53 @@ fn without_directives(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    /// A server with one ended playlist, whose segments and parts all take a virtual second.
+    #[derive(Default)]
+    struct Slow {
+        fetching: AtomicUsize,
+        most: Arc<AtomicUsize>,
+        fetched: Arc<AtomicUsize>,
+    }
+
+    const SLOW_SEGMENTS: usize = 4;
+    const SLOW_PARTS: usize = 5;
+
+    impl Transport for Slow {
+        async fn get(&self, request: Request) -> Response {
+            let mut body = String::from(
+                "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:1\n#EXT-X-PART-INF:PART-TARGET=0.2\n",
+            );
+            if request.playlist {
+                for segment in 0..SLOW_SEGMENTS {
+                    for part in 0..SLOW_PARTS {
+                        body += &format!("#EXT-X-PART:DURATION=0.2,URI=\"{segment}.{part}.ts\"\n");
+                    }
+                    body += &format!("#EXTINF:1,\n{segment}.ts\n");
+                }
+                body += "#EXT-X-ENDLIST\n";
+            } else {
+                let fetching = self.fetching.fetch_add(1, Ordering::SeqCst) + 1;
+                self.most.fetch_max(fetching, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                self.fetching.fetch_sub(1, Ordering::SeqCst);
+                self.fetched.fetch_add(1, Ordering::SeqCst);
+            }
+            Response { status: Some(200), body: body.into(), ..Response::default() }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn resources_are_fetched_at_once_up_to_their_limit() {
+        let slow = Slow::default();
+        let (most, fetched) = (Arc::clone(&slow.most), Arc::clone(&slow.fetched));
+        run_with(slow, Options::new("http://h/p.m3u8")).await.unwrap();
+        assert_eq!(most.load(Ordering::SeqCst), MAX_FETCHES);
+        assert_eq!(fetched.load(Ordering::SeqCst), SLOW_SEGMENTS * (SLOW_PARTS + 1), "the others wait");
+    }
 
     #[test]
     fn directives_come_and_go_beside_the_query_that_is_there() {

@@ -18,16 +18,16 @@ const FIRST_SEGMENTS: u64 = 4;
 const DELTA_EVERY: u64 = 3;
 
 /// Playlists that are kept to hold delta updates against.
-const MAX_REMEMBERED_PLAYLISTS: usize = 4;
+pub(super) const MAX_REMEMBERED_PLAYLISTS: usize = 4;
 
 /// Past ends of the playlist that rendition reports are held against: some minutes of parts.
-const MAX_REMEMBERED_EDGES: usize = 1024;
+pub(super) const MAX_REMEMBERED_EDGES: usize = 1024;
 
 /// A playlist that went back is taken for the true one when it comes so many times: the server has begun anew.
 const TRUE_AFTER: u32 = 2;
 
 /// Requests for what is no longer listed: enough to see whether it is kept.
-const MAX_REMOVED_PROBES: usize = 12;
+pub(super) const MAX_REMOVED_PROBES: usize = 12;
 
 /// So far ahead of the end a request must be refused; the specification allows two segments.
 const TOO_FAR: u64 = 100;
@@ -511,3 +511,6 @@ fn hint_used(old: &MediaPlaylist, new: &MediaPlaylist, faults: &mut Faults) {
         ));
     }
 }
+
+#[cfg(test)]
+mod tests;
