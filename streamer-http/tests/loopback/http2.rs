@@ -23,12 +23,13 @@ use tokio_rustls::client::TlsStream;
 use super::client::FlvMedia;
 use super::server::{Server, VIDEO, frame, impatient, start_with, time_in, tracks};
 
-struct Certificate {
+/// A self-signed certificate, and clients that trust it.
+pub struct Certificate {
     folder: tempfile::TempDir,
 }
 
 impl Certificate {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made = rcgen::generate_simple_self_signed(vec!["media.test".to_owned()]).unwrap();
         std::fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
@@ -40,7 +41,7 @@ impl Certificate {
         self.folder.path().join(name)
     }
 
-    async fn serve(&self, options: HttpOptions, app: AppOptions) -> Server {
+    pub async fn serve(&self, options: HttpOptions, app: AppOptions) -> Server {
         let tls = ServerTls::from_files(&self.path("cert.pem"), &self.path("key.pem")).unwrap();
         start_with(HttpOptions { tls: Some(tls), ..options }, Gateway::open(Registry::new(app))).await
     }
@@ -62,7 +63,7 @@ impl Certificate {
         stream
     }
 
-    async fn connect_http2(&self, server: &Server) -> http2::SendRequest<Empty<Bytes>> {
+    pub async fn connect_http2(&self, server: &Server) -> http2::SendRequest<Empty<Bytes>> {
         let io = TokioIo::new(self.connect(server, b"h2").await);
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(1 << 20)
@@ -75,7 +76,7 @@ impl Certificate {
     }
 }
 
-fn request(method: &str, path: &str) -> Request<Empty<Bytes>> {
+pub fn request(method: &str, path: &str) -> Request<Empty<Bytes>> {
     let uri = format!("https://media.test{path}");
     Request::builder().method(method).uri(uri).body(Empty::new()).unwrap()
 }

@@ -5,6 +5,7 @@ mod dash;
 mod delivery;
 mod encrypted;
 mod history;
+mod http2;
 mod player;
 mod playing;
 mod reload;
