@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("streamer-http", &["streamer-core", "streamer-net"]),
     ("streamer-control", &["streamer-core"]),
     ("streamer-vod", &["streamer-core", "streamer-http", "streamer-net"]),
+    ("streamer-manager", &["streamer-control"]),
     ("tts", &["streamer-control", "streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
     ("examples", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
     ("streamer-bench", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp", "streamer-vod"]),

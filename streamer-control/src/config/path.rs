@@ -34,6 +34,13 @@ impl FieldPath {
         self
     }
 
+    /// On along `rest`, a way from the value here.
+    #[must_use]
+    pub fn join(mut self, rest: Self) -> Self {
+        self.0.extend(rest.0);
+        self
+    }
+
     /// A problem with the value there.
     #[must_use]
     pub fn problem(self, message: impl Into<String>) -> Problem {
