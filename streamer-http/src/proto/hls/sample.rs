@@ -26,25 +26,29 @@ pub(crate) fn window(millis: &[u64]) -> Window {
     window.target_duration_s = u32::try_from(longest).ok();
     let mut at = BEGIN_UNIX_MS;
     for (msn, &millis) in (0..).zip(millis) {
-        let len_bytes = millis * BYTES_PER_SECOND / 1_000;
-        window.segments.push_back(Arc::new(Segment {
-            msn,
-            duration: Duration::from_millis(millis),
-            start_unix_ms: at,
-            media_time: None,
-            discontinuity: false,
-            discontinuity_sequence: 0,
-            independent: true,
-            map: None,
-            key: None,
-            parts: Vec::new(),
-            date_ranges: Vec::new(),
-            len_bytes,
-            body: SegmentBody::Memory(vec![Bytes::from_static(b"media")]),
-        }));
+        window.segments.push_back(Arc::new(segment(msn, at, millis)));
         at += i64::try_from(millis).unwrap();
     }
     window
+}
+
+/// A segment of a plain stream.
+pub(crate) fn segment(msn: u64, start_unix_ms: i64, millis: u64) -> Segment {
+    Segment {
+        msn,
+        duration: Duration::from_millis(millis),
+        start_unix_ms,
+        media_time: None,
+        discontinuity: false,
+        discontinuity_sequence: 0,
+        independent: true,
+        map: None,
+        key: None,
+        parts: Vec::new(),
+        date_ranges: Vec::new(),
+        len_bytes: millis * BYTES_PER_SECOND / 1_000,
+        body: SegmentBody::Memory(vec![Bytes::from_static(b"media")]),
+    }
 }
 
 pub(crate) fn part(millis: u64, independent: bool) -> Part {

@@ -141,32 +141,25 @@ mod tests {
     use super::*;
     use crate::proto::hls::name::{Container, RunId};
     use crate::proto::hls::presentation::Rendition;
+    use crate::proto::hls::sample;
     use crate::proto::hls::segment::Part;
 
-    fn segment(msn: u64, seconds: u64, bytes: usize) -> Arc<Segment> {
+    /// A segment of two seconds in one part.
+    fn segment(msn: u64, bytes: usize) -> Arc<Segment> {
         let body = Bytes::from(vec![0; bytes]);
-        let duration = Duration::from_secs(seconds);
+        let plain = sample::segment(msn, msn as i64 * 2_000, 2_000);
         Arc::new(Segment {
-            msn,
-            duration,
-            start_unix_ms: msn as i64 * 2_000,
-            media_time: None,
-            discontinuity: false,
-            discontinuity_sequence: 0,
-            independent: true,
-            map: None,
-            key: None,
-            parts: vec![Part { duration, independent: true, body: body.clone() }],
-            date_ranges: Vec::new(),
+            parts: vec![Part { duration: plain.duration, independent: true, body: body.clone() }],
             len_bytes: bytes as u64,
             body: SegmentBody::Memory(vec![body]),
+            ..plain
         })
     }
 
     fn presentation(segments: u64, bytes: usize) -> Presentation {
         let mut window = Window::new(RunId(1), 0, None);
         window.target_duration_s = Some(2);
-        window.segments = (0..segments).map(|msn| segment(msn, 2, bytes)).collect();
+        window.segments = (0..segments).map(|msn| segment(msn, bytes)).collect();
         let rendition = Rendition { id: RenditionId::Ts, tracks: Vec::new(), window };
         Presentation { container: Container::Ts, renditions: vec![rendition] }
     }
@@ -212,7 +205,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(missing(&held), [8, 9]);
-        held.renditions[0].window.segments.extend((20..30).map(|msn| segment(msn, 2, 1_000_000)));
+        held.renditions[0].window.segments.extend((20..30).map(|msn| segment(msn, 1_000_000)));
         assert!(evict(&mut held, &options).is_empty());
         assert_eq!(missing(&held), (8..26).collect::<Vec<_>>(), "but what is listed stays");
     }
@@ -225,7 +218,7 @@ mod tests {
         gone.window.segments.truncate(6);
         presentation.renditions.push(gone);
         let left = |presentation: &mut Presentation, msn: u64| {
-            presentation.renditions[0].window.segments.push_back(segment(msn, 2, 1));
+            presentation.renditions[0].window.segments.push_back(segment(msn, 1));
             evict(presentation, &options())
                 .iter()
                 .filter(|gone| gone.rendition == RenditionId::Audio(0))

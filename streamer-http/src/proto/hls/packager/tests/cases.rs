@@ -5,7 +5,7 @@ use std::time::Duration;
 use streamer_core::codec::{Codec, DataFormat};
 use streamer_core::{Timescale, Timestamp, Track, TrackId};
 
-use super::read::{fragments, timescale};
+use super::read::{fragments_of, timescale};
 use super::script::*;
 use super::valid::assert_valid;
 use crate::proto::hls::name::{Container, RenditionId};
@@ -31,16 +31,7 @@ fn numbers(segments: &[Segment]) -> Vec<u64> {
 }
 
 fn samples(segments: &[Segment]) -> Vec<super::read::Sample> {
-    segments
-        .iter()
-        .filter_map(|segment| match &segment.body {
-            SegmentBody::Memory(pieces) => Some(pieces),
-            _ => None,
-        })
-        .flatten()
-        .flat_map(|piece| fragments(piece))
-        .flat_map(|fragment| fragment.samples)
-        .collect()
+    segments.iter().flat_map(fragments_of).flat_map(|fragment| fragment.samples).collect()
 }
 
 #[test]
@@ -518,16 +509,7 @@ fn messages_stand_beside_the_media_and_splices_are_date_ranges() {
 }
 
 fn events(run: &Run, id: RenditionId) -> usize {
-    segments(run, id)
-        .iter()
-        .filter_map(|segment| match &segment.body {
-            SegmentBody::Memory(pieces) => Some(pieces),
-            _ => None,
-        })
-        .flatten()
-        .flat_map(|piece| fragments(piece))
-        .map(|fragment| fragment.events)
-        .sum()
+    segments(run, id).iter().flat_map(fragments_of).map(|fragment| fragment.events).sum()
 }
 
 #[test]

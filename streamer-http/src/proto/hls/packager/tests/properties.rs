@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use streamer_core::container::ts::{START_OFFSET_TICKS, TsDemuxer};
 use streamer_core::{Frame, Media};
 
-use super::read::{Sample, fragments, timescale};
+use super::read::{Sample, fragments_of, timescale};
 use super::script::*;
 use super::valid::assert_valid;
 use crate::proto::hls::encryption::tests::decrypt;
@@ -198,12 +198,8 @@ fn samples(run: &Run, id: RenditionId) -> (i64, Vec<Sample>) {
     let mut all = Vec::new();
     let mut scale = 1;
     for segment in &rendition.window.segments {
-        if let SegmentBody::Memory(pieces) = &segment.body {
-            scale = timescale(&segment.map.as_ref().expect("fMP4 has a map").body);
-            all.extend(
-                pieces.iter().flat_map(|piece| fragments(piece)).flat_map(|fragment| fragment.samples),
-            );
-        }
+        scale = timescale(&segment.map.as_ref().expect("fMP4 has a map").body);
+        all.extend(fragments_of(segment).into_iter().flat_map(|fragment| fragment.samples));
     }
     (scale, all)
 }

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::proto::hls::segment::{Segment, SegmentBody};
+
 /// A sample as a player sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sample {
@@ -33,6 +35,14 @@ pub(super) fn timescale(init: &[u8]) -> i64 {
     let media = inside(inside(inside(init, b"moov"), b"trak"), b"mdia");
     let header = inside(media, b"mdhd");
     u32_at(header, if header[0] == 1 { 20 } else { 12 }).into()
+}
+
+/// The fragments that `segment` holds; a gap holds none.
+pub(super) fn fragments_of(segment: &Segment) -> Vec<Fragment> {
+    match &segment.body {
+        SegmentBody::Memory(pieces) => pieces.iter().flat_map(|piece| fragments(piece)).collect(),
+        SegmentBody::Stored | SegmentBody::Missing => Vec::new(),
+    }
 }
 
 /// The fragments of `body`, in order.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::read::{Fragment, fragments, timescale};
+use super::read::{Fragment, fragments_of, timescale};
 use crate::proto::hls::name::Container;
 use crate::proto::hls::packager::clock::MAX_SLEW_MS;
 use crate::proto::hls::presentation::{Presentation, Rendition};
@@ -97,7 +97,7 @@ fn assert_timeline(previous: &Segment, segment: &Segment) {
 fn assert_fmp4(rendition: &Rendition, segment: &Segment, decoded_until: &mut Option<i64>) {
     let SegmentBody::Memory(pieces) = &segment.body else { return };
     let scale = timescale(&segment.map.as_ref().expect("fMP4 needs a map").body);
-    let parts: Vec<Fragment> = pieces.iter().flat_map(|piece| fragments(piece)).collect();
+    let parts = fragments_of(segment);
     if !segment.parts.is_empty() {
         let joined: Vec<u8> = segment.parts.iter().flat_map(|part| part.body.to_vec()).collect();
         assert!(joined == pieces.concat(), "the segment is its parts");
