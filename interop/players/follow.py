@@ -1,13 +1,14 @@
 """Follows an HLS stream with PyPI's m3u8 as the reader and tells what the playlists said, as JSON.
 
-    python follow.py URL SECONDS
+    python follow.py URL SECONDS [COUNT]
 
 Polls every media playlist as a player without low latency does, keeps every segment it ever saw by its media sequence
-number, and ends after SECONDS of wall clock or when all playlists have ended. What contradicts an earlier reading of the
-same segment is in "contradictions".
+number, and ends after SECONDS of wall clock, when all playlists have ended, or when all have listed COUNT segments. What
+contradicts an earlier reading of the same segment is in "contradictions".
 """
 
 import json
+import math
 import sys
 import time
 import urllib.error
@@ -81,6 +82,7 @@ class Rendition:
 
 def main():
     url, seconds = sys.argv[1], float(sys.argv[2])
+    enough = int(sys.argv[3]) if len(sys.argv) > 3 else math.inf
     end = time.monotonic() + seconds
     main_playlist = read(url)
     addresses = [variant.absolute_uri for variant in main_playlist.playlists]
@@ -93,7 +95,8 @@ def main():
             except urllib.error.HTTPError as error:
                 rendition.contradictions.append(f"{rendition.uri}: {error}")
         pause = min((rendition.constant[1] for rendition in renditions if rendition.constant), default=1) / 2
-        if time.monotonic() + pause > end or all(rendition.ended for rendition in renditions):
+        done = all(rendition.ended or len(rendition.segments) >= enough for rendition in renditions)
+        if time.monotonic() + pause > end or done:
             break
         time.sleep(pause)
     variants = [

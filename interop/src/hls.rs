@@ -13,6 +13,9 @@ use crate::tools::Tool;
 /// Longest a first playlist may take; what is followed comes on top.
 const FOLLOW_LIMIT: Duration = Duration::from_secs(90);
 
+/// Longest that a few segments may take, in seconds.
+const LISTED_LIMIT_S: u32 = 60;
+
 /// What was read.
 #[derive(Debug, Deserialize)]
 pub struct Followed {
@@ -84,9 +87,22 @@ pub struct Segment {
 /// # Errors
 /// When the program is missing.
 pub fn start(url: &str, seconds: u32) -> Outcome<Running> {
+    run(&[url, &seconds.to_string()])
+}
+
+fn run(arguments: &[&str]) -> Outcome<Running> {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("players/follow.py");
     let mut command = Command::new(Tool::Python.path()?);
-    Running::start(command.arg(script).args([url, &seconds.to_string()]))
+    Running::start(command.arg(script).args(arguments))
+}
+
+/// Waits until every media playlist of `url` has listed `count` segments.
+///
+/// # Errors
+/// When the program is missing or fails, and when they do not come in time.
+pub fn until_listed(url: &str, count: usize) -> Outcome {
+    let follower = run(&[url, &LISTED_LIMIT_S.to_string(), &count.to_string()])?;
+    followed(follower, LISTED_LIMIT_S)?.expect_sound(count)
 }
 
 /// What a follower that was started has read.

@@ -1,8 +1,5 @@
 //! Streams as they are on bad days: what an independent reader finds in the playlists, and whether it decodes.
 
-use std::thread;
-use std::time::Duration;
-
 use streamer_interop::Outcome;
 use streamer_interop::feed::{Feed, Scene};
 use streamer_interop::hls::{self, Followed};
@@ -183,8 +180,10 @@ fn a_publisher_that_returns_in_time_goes_on_in_the_same_playlist() -> Outcome {
     for container in [Ts, Fmp4] {
         followers.push(hls::start(&server.hls("x", container)?, 18)?);
     }
-    // An encoder's life: it runs for a while, dies, and is started again.
-    thread::sleep(Duration::from_secs(5));
+    // An encoder's life: it runs until viewers see something, dies, and is started again.
+    for container in [Ts, Fmp4] {
+        hls::until_listed(&server.hls("x", container)?, 2)?;
+    }
     drop(first);
     let _second = publish::ffmpeg(Ffmpeg, SMALL, &address)?;
     for follower in followers {
@@ -206,7 +205,7 @@ fn a_publisher_that_stays_away_ends_the_playlist_and_begins_another() -> Outcome
     let first = publish::ffmpeg(Ffmpeg, SMALL, &address)?;
     let url = server.hls("x", Fmp4)?;
     let follower = hls::start(&url, 60)?;
-    thread::sleep(Duration::from_secs(6));
+    hls::until_listed(&url, 2)?;
     drop(first);
     let ended = hls::followed(follower, 60)?;
     ended.expect_sound(2)?;
