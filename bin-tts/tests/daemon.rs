@@ -318,6 +318,7 @@ async fn pulls_and_forwards_run_change_and_stop() {
     let send = async {
         loop {
             encoder.send(1).await.unwrap();
+            // Nothing is waited for here: this is the pace of an encoder, without which there is no bitrate.
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };

@@ -34,7 +34,8 @@ fn librtmp_plays() -> Outcome {
     let file = folder.path().join("dump.flv");
     let mut command = Command::new(Tool::Rtmpdump.path()?);
     let dump = Running::start(command.args(["-q", "--live", "-r", &url, "-o"]).arg(&file))?;
-    // It has no way to stop by itself after so much of a live stream: its file is watched instead.
+    // It has no way to stop by itself after so much of a live stream, nor to tell how much it has: its file is
+    // watched instead, up to a deadline.
     let end = Instant::now() + PLAY_LIMIT;
     while std::fs::metadata(&file).map_or(0, |file| file.len()) < 300_000 {
         if Instant::now() > end {
