@@ -1,4 +1,46 @@
-//! Writing boxes: fields in network order, sizes filled in when a box is closed (ISO/IEC 14496-12 4.2).
+//! Boxes: their headers read, and boxes written in network order, sizes filled in when one is closed
+//! (ISO/IEC 14496-12 4.2).
+
+use super::error::Fmp4Error;
+
+/// Bytes that the header of any box fits.
+pub const MAX_BOX_HEADER_BYTES: usize = 16;
+
+/// What the header of a box says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoxHeader {
+    /// Four characters that name it.
+    pub kind: [u8; 4],
+    /// Bytes of the box with its header; `None` when it goes up to the end of the file.
+    pub size: Option<u64>,
+    /// Bytes of the header, 8 or 16.
+    pub header_bytes: usize,
+}
+
+impl BoxHeader {
+    /// Reads the header at the beginning of `data`; `None` when it is not there as a whole.
+    ///
+    /// # Errors
+    /// [`Fmp4Error::Field`] for a size that does not hold the header itself.
+    pub fn parse(data: &[u8]) -> Result<Option<Self>, Fmp4Error> {
+        let Some(&[a, b, c, d, kind @ ..]) = data.first_chunk::<BOX_HEADER_BYTES>() else { return Ok(None) };
+        let (size, header_bytes) = match u32::from_be_bytes([a, b, c, d]) {
+            0 => return Ok(Some(Self { kind, size: None, header_bytes: BOX_HEADER_BYTES })),
+            1 => {
+                let Some(&[_, _, _, _, _, _, _, _, size @ ..]) = data.first_chunk::<MAX_BOX_HEADER_BYTES>()
+                else {
+                    return Ok(None);
+                };
+                (u64::from_be_bytes(size), MAX_BOX_HEADER_BYTES)
+            }
+            size => (size.into(), BOX_HEADER_BYTES),
+        };
+        if size < header_bytes as u64 {
+            return Err(Fmp4Error::Field { structure: "box", field: "size", value: size.cast_signed() });
+        }
+        Ok(Some(Self { kind, size: Some(size), header_bytes }))
+    }
+}
 
 /// Four characters that name a box, a brand or a sample entry.
 pub(super) type FourCc = [u8; 4];

@@ -56,6 +56,14 @@ pub enum Fmp4Error {
         /// Where, in bytes from the beginning.
         offset: u64,
     },
+    /// A table of a movie box has no entry for a sample that another one lists.
+    #[error("{table} has nothing for sample {sample}")]
+    Short {
+        /// The table.
+        table: &'static str,
+        /// The sample, counted from 0.
+        sample: usize,
+    },
     /// A codec configuration is broken.
     #[error(transparent)]
     Codec(#[from] CodecError),

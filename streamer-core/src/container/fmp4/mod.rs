@@ -8,6 +8,7 @@
 //! | index of a file | `sidx` | [`segment_index`] |
 //! | continuous stream | all of these | [`Fmp4Muxer`] |
 //! | reading | `moov`, `moof`, `mdat`, `emsg` | [`FragmentReader`] |
+//! | where the samples of a file lie | `moov` with sample tables, `moof` | [`MovieIndex`] |
 //! | Common Encryption `cbcs` | `sinf`, `senc`, `saiz`, `saio` | [`Protection`], [`SampleProtection`], [`SampleCipher`] |
 //!
 //! Payloads pass as they are: the canonical form of every [`Codec`](crate::codec::Codec) is MP4's own.
@@ -27,6 +28,7 @@ mod sample_entry;
 #[cfg(test)]
 mod testing;
 
+pub use boxes::{BoxHeader, MAX_BOX_HEADER_BYTES};
 pub use cipher::SampleCipher;
 pub use error::Fmp4Error;
 pub use event::{EventMessage, SCHEME_ID3, SCHEME_SCTE35};
@@ -39,7 +41,7 @@ pub use init::{InitTrack, init_segment};
 pub use mux::{Fmp4MuxOptions, Fmp4Muxer, MAX_FRAGMENT_DURATION, MAX_PENDING_BYTES};
 pub use protection::{KEY_BYTES, MAX_SUBSAMPLES, Protection, SampleProtection, Subsample};
 pub use reader::{
-    FragmentItem, FragmentReader, MAX_EVENT_BYTES, MAX_MOVIE_BYTES, MAX_MOVIE_FRAGMENT_BYTES,
-    MAX_SAMPLE_BYTES, MAX_SAMPLES_PER_FRAGMENT,
+    FileSample, FileSamples, FileTrack, FragmentItem, FragmentReader, MAX_EVENT_BYTES, MAX_MOVIE_BYTES,
+    MAX_MOVIE_FRAGMENT_BYTES, MAX_SAMPLE_BYTES, MAX_SAMPLES_PER_FRAGMENT, MovieIndex,
 };
 pub use sample_entry::carries;

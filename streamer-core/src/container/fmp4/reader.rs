@@ -3,13 +3,14 @@
 mod entry;
 mod movie;
 mod movie_fragment;
+mod tables;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::boxes::FourCc;
+use super::boxes::{BoxHeader, FourCc};
 use super::error::Fmp4Error;
 use super::event::EventMessage;
 use crate::codec::{MediaKind, nal};
@@ -18,6 +19,8 @@ use crate::time::Timestamp;
 use crate::track::Tracks;
 use movie::Movie;
 use movie_fragment::{PendingSample, read_movie_fragment};
+
+pub use tables::{FileSample, FileSamples, FileTrack, MovieIndex};
 
 /// Largest `moov` box: 32 tracks with records of their largest size, twice over.
 pub const MAX_MOVIE_BYTES: usize = 2 * 1024 * 1024;
@@ -29,9 +32,6 @@ pub const MAX_EVENT_BYTES: usize = 128 * 1024;
 pub const MAX_SAMPLES_PER_FRAGMENT: usize = 65_536;
 /// Largest sample, that of the largest FLV tag: no more is held of an `mdat` box.
 pub const MAX_SAMPLE_BYTES: usize = 16 * 1024 * 1024;
-
-const LONG_HEADER_BYTES: usize = 16;
-const HEADER_BYTES: usize = 8;
 
 /// What comes out of fragments.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,28 +139,13 @@ impl FragmentReader {
     }
 
     fn header(&mut self) -> Result<Step, Fmp4Error> {
-        let Some(&[a, b, c, d, kind @ ..]) = self.input.first_chunk::<HEADER_BYTES>() else {
-            return Ok(Step::NeedsInput);
-        };
-        let kind: FourCc = kind;
-        let (size, header_bytes) = match u32::from_be_bytes([a, b, c, d]) {
-            0 => (u64::MAX, HEADER_BYTES), // up to the end of the file, wherever that is
-            1 => {
-                let Some(&[_, _, _, _, _, _, _, _, size @ ..]) =
-                    self.input.first_chunk::<LONG_HEADER_BYTES>()
-                else {
-                    return Ok(Step::NeedsInput);
-                };
-                (u64::from_be_bytes(size), LONG_HEADER_BYTES)
-            }
-            size => (size.into(), HEADER_BYTES),
-        };
-        if size < header_bytes as u64 {
-            let error = Fmp4Error::Field { structure: "box", field: "size", value: size.cast_signed() };
+        let header = BoxHeader::parse(&self.input).inspect_err(|error| {
             self.failed = Some(error.clone());
             self.input = BytesMut::new();
-            return Err(error);
-        }
+        })?;
+        let Some(BoxHeader { kind, size, header_bytes }) = header else { return Ok(Step::NeedsInput) };
+        // Up to the end of the file, wherever that is.
+        let size = size.unwrap_or(u64::MAX);
         let start = self.position;
         let end = start.saturating_add(size);
         self.consume(header_bytes);

@@ -14,8 +14,9 @@ use crate::codec::{
 
 /// `objectTypeIndication`s of MPEG-2 AAC in its three profiles.
 const OTI_MPEG2_AAC: std::ops::RangeInclusive<u8> = 0x66..=0x68;
-/// Bytes that version 1 of the `QuickTime` sound description adds.
+/// Bytes that versions 1 and 2 of the `QuickTime` sound description add.
 const QUICKTIME_V1_BYTES: usize = 16;
+const QUICKTIME_V2_BYTES: usize = 36;
 
 /// A codec, and the size of its NAL units' length prefixes.
 #[derive(Debug)]
@@ -52,8 +53,9 @@ pub(super) fn read_entry(name: FourCc, body: &[u8]) -> Result<Option<Entry>, Fmp
         }
         b"mp4a" => {
             let audio = Audio::read(body)?;
-            audio.mpeg4(audio.record(*b"esds")?)?.and_then(entry)
+            audio.mpeg4(audio.stream_descriptor()?)?.and_then(entry)
         }
+        b".mp3" => entry(Codec::Mp3(Audio::read(body)?.mp3()?)),
         b"Opus" => entry(Codec::Opus(opus(Audio::read(body)?.record(*b"dOps")?)?)),
         b"fLaC" => {
             let mut record = Cursor::new("dfLa", Audio::read(body)?.record(*b"dfLa")?);
@@ -108,14 +110,24 @@ impl<'a> Audio<'a> {
         let channels = cursor.u16()?;
         cursor.skip(2 + 4)?;
         let sample_rate_hz = cursor.u32()? >> 16;
-        if quicktime_version == 1 {
-            cursor.skip(QUICKTIME_V1_BYTES)?;
+        match quicktime_version {
+            1 => cursor.skip(QUICKTIME_V1_BYTES)?,
+            2 => cursor.skip(QUICKTIME_V2_BYTES)?,
+            _ => {}
         }
         Ok(Self { channels, sample_rate_hz, boxes: cursor.boxes() })
     }
 
     fn record(&self, kind: FourCc) -> Result<&'a [u8], Fmp4Error> {
         required(self.boxes.clone(), kind)
+    }
+
+    /// The `esds`, which `QuickTime` puts into a `wave`.
+    fn stream_descriptor(&self) -> Result<&'a [u8], Fmp4Error> {
+        match self.boxes.clone().find(*b"wave")? {
+            Some(wave) => required(Cursor::new("wave", wave).boxes(), *b"esds"),
+            None => self.record(*b"esds"),
+        }
     }
 
     /// What an elementary stream descriptor describes (ISO/IEC 14496-1 7.2.6.5).

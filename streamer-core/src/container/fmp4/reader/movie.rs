@@ -28,6 +28,10 @@ pub(super) struct MovieTrack {
     pub(super) length_size: u8,
     /// Ticks from media time to the time of the presentation, by the edit list.
     pub(super) shift: i64,
+    /// ISO 639-2/T code of the language, where it is told.
+    pub(super) language: Option<[u8; 3]>,
+    /// Where the body of its sample table lies in that of the movie box: begin and length.
+    pub(super) table: (usize, usize),
     pub(super) defaults: SampleDefaults,
     /// Decode time of what comes next, for fragments that do not tell it.
     pub(super) next_decode_time: i64,
@@ -45,7 +49,7 @@ impl Movie {
     /// Reads the body of a `moov` box. Tracks of codecs that are not known are left out.
     pub(super) fn read(body: &[u8]) -> Result<Self, Fmp4Error> {
         let mut movie = Self { tracks: Tracks::default(), media: Vec::new() };
-        let moov = Cursor::new("moov", body);
+        let (moov, body_of_movie) = (Cursor::new("moov", body), body);
         let movie_scale = match moov.boxes().find(*b"mvhd")? {
             Some(header) => read_timescale(&mut Cursor::new("mvhd", header))?,
             None => return Err(missing("moov", "mvhd")),
@@ -61,7 +65,7 @@ impl Movie {
                 let (value, max) = (MAX_TRACKS as u64 + 1, MAX_TRACKS as u64);
                 return Err(Fmp4Error::Limit { what: "tracks of a movie", value, max });
             }
-            movie.add(track, &mut counts)?;
+            movie.add(track, body_of_movie, &mut counts)?;
         }
         if movie.media.is_empty() {
             return Err(missing("moov", "a track of a known codec"));
@@ -72,8 +76,8 @@ impl Movie {
         Ok(movie)
     }
 
-    fn add(&mut self, read: ReadTrack, counts: &mut [u8; 2]) -> Result<(), Fmp4Error> {
-        let ReadTrack { id, timescale, shift, entry: Entry { codec, length_size } } = read;
+    fn add(&mut self, read: ReadTrack<'_>, movie: &[u8], counts: &mut [u8; 2]) -> Result<(), Fmp4Error> {
+        let ReadTrack { id, timescale, shift, language, table, entry: Entry { codec, length_size } } = read;
         if id == 0 || self.media.iter().any(|held| held.id == id) {
             return Err(Fmp4Error::Field { structure: "tkhd", field: "track_ID", value: id.into() });
         }
@@ -92,6 +96,9 @@ impl Movie {
             timescale,
             length_size,
             shift,
+            language,
+            // A piece of the same slice.
+            table: (table.as_ptr().addr().saturating_sub(movie.as_ptr().addr()), table.len()),
             defaults,
             next_decode_time: 0,
         });
@@ -118,15 +125,17 @@ impl Movie {
     }
 }
 
-struct ReadTrack {
+struct ReadTrack<'a> {
     id: u32,
     timescale: Timescale,
     shift: i64,
+    language: Option<[u8; 3]>,
+    table: &'a [u8],
     entry: Entry,
 }
 
 /// Reads a `trak` box; `None` where its codec is not known.
-fn read_track(body: &[u8], movie_scale: Timescale) -> Result<Option<ReadTrack>, Fmp4Error> {
+fn read_track(body: &[u8], movie_scale: Timescale) -> Result<Option<ReadTrack<'_>>, Fmp4Error> {
     let trak = Cursor::new("trak", body).boxes();
     let header = trak.clone().find(*b"tkhd")?.ok_or(missing("trak", "tkhd"))?;
     let media = Cursor::new("mdia", trak.clone().find(*b"mdia")?.ok_or(missing("trak", "mdia"))?).boxes();
@@ -143,12 +152,13 @@ fn read_track(body: &[u8], movie_scale: Timescale) -> Result<Option<ReadTrack>, 
     let id = header.u32()?;
     let media_header = media.find(*b"mdhd")?.ok_or(missing("mdia", "mdhd"))?;
     let timescale = read_timescale(&mut Cursor::new("mdhd", media_header))?;
+    let language = read_language(&mut Cursor::new("mdhd", media_header));
     let edits = match trak.find(*b"edts")? {
         Some(edits) => Cursor::new("edts", edits).boxes().find(*b"elst")?,
         None => None,
     };
     let shift = edits.map_or(Ok(0), |edits| read_edits(edits, movie_scale, timescale))?;
-    Ok(Some(ReadTrack { id, timescale, shift, entry }))
+    Ok(Some(ReadTrack { id, timescale, shift, language, table, entry }))
 }
 
 /// The timescale of an `mvhd` or `mdhd`, which begin alike (8.2.2, 8.4.2).
@@ -156,6 +166,16 @@ fn read_timescale(header: &mut Cursor<'_>) -> Result<Timescale, Fmp4Error> {
     let (version, _) = header.version_and_flags()?;
     header.skip(if version == 1 { 16 } else { 8 })?;
     Timescale::new(header.u32()?).ok_or(header.field("timescale", 0))
+}
+
+/// The language of an `mdhd`: three letters of five bits. What is no language, older Macintosh codes among it, is none.
+fn read_language(header: &mut Cursor<'_>) -> Option<[u8; 3]> {
+    let (version, _) = header.version_and_flags().ok()?;
+    header.skip(if version == 1 { 28 } else { 16 }).ok()?;
+    let packed = header.u16().ok()?;
+    let letters = [10, 5, 0].map(|shift| (packed >> shift & 0x1f) as u8 + 0x60);
+    let is_language = letters.iter().all(u8::is_ascii_lowercase) && letters != *b"und";
+    is_language.then_some(letters)
 }
 
 /// What an edit list adds to media times: an empty edit delays, the first other one tells where to begin (8.6.6).

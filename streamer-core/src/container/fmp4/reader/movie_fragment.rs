@@ -23,6 +23,7 @@ pub(super) struct PendingSample {
     /// Decode time of the presentation, in ticks of the track.
     pub(super) dts: i64,
     pub(super) pts: i64,
+    pub(super) duration: u32,
     pub(super) sync: bool,
 }
 
@@ -134,7 +135,7 @@ impl Fragment {
                 let dts = decode_time.saturating_add(media.shift);
                 let pts = dts.saturating_add(composition);
                 let sync = own_flags & NON_SYNC_FLAG == 0;
-                self.samples.push(PendingSample { offset, size, media: *at, dts, pts, sync });
+                self.samples.push(PendingSample { offset, size, media: *at, dts, pts, duration, sync });
             }
         }
         Ok(())
