@@ -50,7 +50,40 @@ pub struct Sample {
     pub data: Bytes,
 }
 
-impl Sample {
+/// A sample of a fragment whose payload is put in by the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleHead {
+    /// As [`Sample::duration`].
+    pub duration: u32,
+    /// As [`Sample::composition_offset`].
+    pub composition_offset: i32,
+    /// As [`Sample::sync`].
+    pub sync: bool,
+    /// Bytes of the payload.
+    pub size: u32,
+}
+
+/// A sample as far as tables tell of it.
+trait Described {
+    fn head(&self) -> SampleHead;
+}
+
+impl Described for Sample {
+    fn head(&self) -> SampleHead {
+        let Self { duration, composition_offset, sync, .. } = *self;
+        // A fragment of larger samples is refused by its plan.
+        let size = u32::try_from(self.data.len()).unwrap_or(u32::MAX);
+        SampleHead { duration, composition_offset, sync, size }
+    }
+}
+
+impl Described for SampleHead {
+    fn head(&self) -> SampleHead {
+        *self
+    }
+}
+
+impl SampleHead {
     const fn flags(&self) -> u32 {
         if self.sync { SYNC_SAMPLE } else { NON_SYNC_SAMPLE }
     }
@@ -118,7 +151,8 @@ pub fn write_fragment(fragment: &Fragment<'_>) -> Result<Bytes, Fmp4Error> {
         out.full(*b"mfhd", 0, 0, |out| out.u32(fragment.sequence_number));
         let mut data_offset = plan.moof_bytes + BOX_HEADER_BYTES;
         for (run, planned) in fragment.runs.iter().zip(&plan.runs) {
-            write_run(run, planned, data_offset, moof_start, out);
+            let place = (run.track_id, run.base_decode_time);
+            write_run(place, (run.samples, run.protection), planned, data_offset, moof_start, out);
             data_offset += planned.data_bytes;
         }
     });
@@ -129,6 +163,67 @@ pub fn write_fragment(fragment: &Fragment<'_>) -> Result<Bytes, Fmp4Error> {
     });
     debug_assert_eq!(out.len(), plan.total_bytes, "the plan is exact");
     Ok(Bytes::from(out.into_inner()))
+}
+
+/// A segment of one track, in one fragment, without its payload.
+#[derive(Clone, Copy, Debug)]
+pub struct FragmentHead<'a> {
+    /// `sequence_number`.
+    pub sequence_number: u32,
+    /// `track_ID` of the init segment.
+    pub track_id: u32,
+    /// Decode time of the first sample, in the track's timescale.
+    pub base_decode_time: u64,
+    /// The samples, at least one.
+    pub samples: &'a [SampleHead],
+}
+
+/// The bytes of a segment up to its payload: `styp`, `moof`, and the header of `mdat`. The payloads of the samples follow,
+/// one behind the other; there is room for them.
+///
+/// # Errors
+/// As [`write_fragment`].
+pub fn write_fragment_head(head: &FragmentHead<'_>) -> Result<Vec<u8>, Fmp4Error> {
+    let (sequence_number, reference_time, events, segment_start) =
+        (head.sequence_number, None, &[][..], true);
+    // Which boxes stand in front, and which brands, follows from there being one run.
+    let placeholder =
+        TrackRun { track_id: head.track_id, base_decode_time: 0, samples: &[], protection: None };
+    let runs = &[placeholder];
+    let front = Fragment { sequence_number, runs, reference_time, events, segment_start };
+    let planned = PlannedRun::of(head.samples, None)?;
+    let moof_bytes = MOOF_AND_MFHD_BYTES + planned.traf_bytes(head.samples.len(), None)?;
+    let data_bytes = planned.data_bytes;
+    let front_bytes = front_bytes(&front)?;
+    let total = data_bytes.saturating_add(front_bytes + moof_bytes + BOX_HEADER_BYTES);
+    check("bytes of a fragment", total, MAX_FRAGMENT_BYTES)?;
+    let mut out = BoxWriter::with_capacity(total);
+    write_front(&front, &mut out);
+    let moof_start = out.len();
+    out.boxed(*b"moof", |out| {
+        out.full(*b"mfhd", 0, 0, |out| out.u32(sequence_number));
+        let place = (head.track_id, head.base_decode_time);
+        write_run(place, (head.samples, None), &planned, moof_bytes + BOX_HEADER_BYTES, moof_start, out);
+    });
+    out.u32(u32::try_from(data_bytes + BOX_HEADER_BYTES).unwrap_or(u32::MAX));
+    out.bytes(b"mdat");
+    debug_assert_eq!(out.len() + data_bytes, total, "the plan is exact");
+    Ok(out.into_inner())
+}
+
+/// Bytes of what stands before the `moof`.
+fn front_bytes(fragment: &Fragment<'_>) -> Result<usize, Fmp4Error> {
+    let mut front = 0;
+    if fragment.segment_start {
+        front += BOX_HEADER_BYTES + 8 + 4 * brands(fragment).len();
+    }
+    if fragment.reference_time.is_some() {
+        front += FULL_BOX_HEADER_BYTES + 4 + 8 + 8;
+    }
+    for event in fragment.events {
+        front += event.box_bytes()?;
+    }
+    Ok(front)
 }
 
 fn write_front(fragment: &Fragment<'_>, out: &mut BoxWriter) {
@@ -158,6 +253,9 @@ const fn brands(fragment: &Fragment<'_>) -> &'static [&'static [u8; 4]] {
     if fragment.runs.len() == 1 { &[b"msdh", b"cmfs", b"cmff", b"cmfl"] } else { &[b"msdh"] }
 }
 
+/// Bytes of the header of `moof` and of `mfhd`.
+const MOOF_AND_MFHD_BYTES: usize = BOX_HEADER_BYTES + FULL_BOX_HEADER_BYTES + 4;
+
 /// The sizes of all that will be written.
 struct Plan {
     runs: Vec<PlannedRun>,
@@ -180,22 +278,13 @@ impl Plan {
             return Err(Fmp4Error::Missing { structure: "moof", what: "a track run" });
         }
         check("runs of a fragment", fragment.runs.len(), MAX_TRACKS)?;
-        let mut front = 0;
-        if fragment.segment_start {
-            front += BOX_HEADER_BYTES + 8 + 4 * brands(fragment).len();
-        }
-        if fragment.reference_time.is_some() {
-            front += FULL_BOX_HEADER_BYTES + 4 + 8 + 8;
-        }
-        for event in fragment.events {
-            front += event.box_bytes()?;
-        }
+        let front = front_bytes(fragment)?;
         let mut runs = Vec::with_capacity(fragment.runs.len());
-        let mut moof_bytes = BOX_HEADER_BYTES + FULL_BOX_HEADER_BYTES + 4;
+        let mut moof_bytes = MOOF_AND_MFHD_BYTES;
         let mut data_bytes = 0usize;
         for run in fragment.runs {
-            let planned = PlannedRun::of(run)?;
-            moof_bytes += planned.traf_bytes(run)?;
+            let planned = PlannedRun::of(run.samples, run.protection)?;
+            moof_bytes += planned.traf_bytes(run.samples.len(), run.protection)?;
             data_bytes = data_bytes.saturating_add(planned.data_bytes);
             runs.push(planned);
         }
@@ -206,23 +295,24 @@ impl Plan {
 }
 
 impl PlannedRun {
-    fn of(run: &TrackRun<'_>) -> Result<Self, Fmp4Error> {
-        let Some((first, rest)) = run.samples.split_first() else {
+    fn of<S: Described>(samples: &[S], protection: Option<&[SampleProtection]>) -> Result<Self, Fmp4Error> {
+        let Some((first, rest)) = samples.split_first() else {
             return Err(Fmp4Error::Missing { structure: "trun", what: "a sample" });
         };
-        check("samples of a run", run.samples.len(), MAX_SAMPLES_PER_RUN)?;
-        if run.protection.is_some_and(|protection| protection.len() != run.samples.len()) {
+        check("samples of a run", samples.len(), MAX_SAMPLES_PER_RUN)?;
+        if protection.is_some_and(|protection| protection.len() != samples.len()) {
             return Err(Fmp4Error::Missing { structure: "senc", what: "the protection of each sample" });
         }
-        let sample_flags = rest.first().unwrap_or(first).flags();
+        let sample_flags = rest.first().unwrap_or(first).head().flags();
+        let first = first.head();
         let (mut durations, mut sizes, mut flags, mut composition) = (false, false, false, false);
         let mut data_bytes = 0usize;
-        for (at, sample) in run.samples.iter().enumerate() {
+        for (at, sample) in samples.iter().map(Described::head).enumerate() {
             durations |= sample.duration != first.duration;
-            sizes |= sample.data.len() != first.data.len();
+            sizes |= sample.size != first.size;
             flags |= at > 0 && sample.flags() != sample_flags;
             composition |= sample.composition_offset != 0;
-            data_bytes = data_bytes.saturating_add(sample.data.len());
+            data_bytes = data_bytes.saturating_add(sample.size as usize);
         }
         let either =
             |each: bool, in_run: u32, in_header: u32| if each { (in_run, 0) } else { (0, in_header) };
@@ -249,56 +339,60 @@ impl PlannedRun {
         self.run_flags & flag != 0
     }
 
-    fn traf_bytes(&self, run: &TrackRun<'_>) -> Result<usize, Fmp4Error> {
+    fn traf_bytes(
+        &self,
+        samples: usize,
+        protection: Option<&[SampleProtection]>,
+    ) -> Result<usize, Fmp4Error> {
         let header_fields = (self.header_flags & (TFHD_DURATION | TFHD_SIZE | TFHD_FLAGS)).count_ones();
         let tfhd = FULL_BOX_HEADER_BYTES + 4 + 4 * header_fields as usize;
         let tfdt = FULL_BOX_HEADER_BYTES + 8;
         let per_sample =
             (self.run_flags & (TRUN_DURATION | TRUN_SIZE | TRUN_FLAGS | TRUN_COMPOSITION)).count_ones();
         let first_flags = if self.has(TRUN_FIRST_FLAGS) { 4 } else { 0 };
-        let trun = FULL_BOX_HEADER_BYTES + 8 + first_flags + 4 * per_sample as usize * run.samples.len();
-        let aux = run.protection.map_or(Ok(0), protection::aux_bytes)?;
+        let trun = FULL_BOX_HEADER_BYTES + 8 + first_flags + 4 * per_sample as usize * samples;
+        let aux = protection.map_or(Ok(0), protection::aux_bytes)?;
         Ok(BOX_HEADER_BYTES + tfhd + tfdt + trun + aux)
     }
 }
 
 /// Writes the `traf` of a run whose data begins `data_offset` behind the start of the `moof`.
-fn write_run(
-    run: &TrackRun<'_>,
+fn write_run<S: Described>(
+    (track_id, base_decode_time): (u32, u64),
+    (samples, protection): (&[S], Option<&[SampleProtection]>),
     planned: &PlannedRun,
     data_offset: usize,
     moof_start: usize,
     out: &mut BoxWriter,
 ) {
     // Nothing of it is missing or larger: the plan was made of the same run.
-    let Some(first) = run.samples.first() else { return };
-    let size = |sample: &Sample| u32::try_from(sample.data.len()).unwrap_or(u32::MAX);
+    let Some(first) = samples.first().map(Described::head) else { return };
     out.boxed(*b"traf", |out| {
         out.full(*b"tfhd", 0, planned.header_flags, |out| {
-            out.u32(run.track_id);
+            out.u32(track_id);
             if planned.header_flags & TFHD_DURATION != 0 {
                 out.u32(first.duration);
             }
             if planned.header_flags & TFHD_SIZE != 0 {
-                out.u32(size(first));
+                out.u32(first.size);
             }
             if planned.header_flags & TFHD_FLAGS != 0 {
                 out.u32(planned.sample_flags);
             }
         });
-        out.full(*b"tfdt", 1, 0, |out| out.u64(run.base_decode_time));
+        out.full(*b"tfdt", 1, 0, |out| out.u64(base_decode_time));
         out.full(*b"trun", 1, planned.run_flags, |out| {
-            out.u32(u32::try_from(run.samples.len()).unwrap_or(u32::MAX));
+            out.u32(u32::try_from(samples.len()).unwrap_or(u32::MAX));
             out.u32(u32::try_from(data_offset).unwrap_or(u32::MAX));
             if planned.has(TRUN_FIRST_FLAGS) {
                 out.u32(first.flags());
             }
-            for sample in run.samples {
+            for sample in samples.iter().map(Described::head) {
                 if planned.has(TRUN_DURATION) {
                     out.u32(sample.duration);
                 }
                 if planned.has(TRUN_SIZE) {
-                    out.u32(size(sample));
+                    out.u32(sample.size);
                 }
                 if planned.has(TRUN_FLAGS) {
                     out.u32(sample.flags());
@@ -308,7 +402,7 @@ fn write_run(
                 }
             }
         });
-        if let Some(protection) = run.protection {
+        if let Some(protection) = protection {
             protection::write_aux(protection, moof_start, out);
         }
     });

@@ -33,8 +33,8 @@ pub use cipher::SampleCipher;
 pub use error::Fmp4Error;
 pub use event::{EventMessage, SCHEME_ID3, SCHEME_SCTE35};
 pub use fragment::{
-    Fragment, MAX_FRAGMENT_BYTES, MAX_SAMPLES_PER_RUN, ProducerReferenceTime, Sample, TrackRun,
-    write_fragment,
+    Fragment, FragmentHead, MAX_FRAGMENT_BYTES, MAX_SAMPLES_PER_RUN, ProducerReferenceTime, Sample,
+    SampleHead, TrackRun, write_fragment, write_fragment_head,
 };
 pub use index::{MAX_REFERENCED_BYTES, MAX_REFERENCES, SegmentIndex, SegmentReference, segment_index};
 pub use init::{InitTrack, init_segment};

@@ -178,3 +178,32 @@ fn bytes_of_a_fragment_at_their_limit() {
     assert!(matches!(refused, Err(Fmp4Error::Limit { max: 0x7fff_ffff, .. })));
     assert!(Plan::of(&fragment(&[run(&samples[1..])])).is_ok());
 }
+
+#[test]
+fn a_head_and_its_payload_are_what_is_written_at_once() {
+    for count in [1, 2, 5] {
+        let samples: Vec<Sample> = (0..count)
+            .map(|at| Sample {
+                duration: 3_000 + at % 2,
+                composition_offset: 10 - at.cast_signed(),
+                sync: at == 0,
+                data: payload(10 + at as usize),
+            })
+            .collect();
+        let runs = [TrackRun { track_id: 7, base_decode_time: 1 << 33, samples: &samples, protection: None }];
+        let (sequence_number, reference_time, events, segment_start) = (9, None, &[][..], true);
+        let fragment = Fragment { sequence_number, runs: &runs, reference_time, events, segment_start };
+        let heads: Vec<SampleHead> = samples.iter().map(Described::head).collect();
+        let head = FragmentHead { sequence_number, track_id: 7, base_decode_time: 1 << 33, samples: &heads };
+        let mut written = write_fragment_head(&head).unwrap();
+        let room = written.capacity();
+        written.extend(samples.iter().flat_map(|sample| &sample.data));
+        assert_eq!(written, write_fragment(&fragment).unwrap());
+        assert_eq!(written.capacity(), room, "there was room for the payload");
+    }
+    let none = FragmentHead { sequence_number: 1, track_id: 1, base_decode_time: 0, samples: &[] };
+    assert!(matches!(write_fragment_head(&none), Err(Fmp4Error::Missing { .. })));
+    let large = SampleHead { duration: 1, composition_offset: 0, sync: true, size: i32::MAX.cast_unsigned() };
+    let head = FragmentHead { samples: &[large], ..none };
+    assert!(matches!(write_fragment_head(&head), Err(Fmp4Error::Limit { .. })));
+}
