@@ -13,7 +13,14 @@ pub const MAX_UNKNOWN_FIELDS: usize = 10_000;
 /// # Errors
 /// Any other mistake in the document.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Vec<String>), serde_json::Error> {
-    let mut value: Value = serde_json::from_slice(bytes)?;
+    from_value(serde_json::from_slice(bytes)?)
+}
+
+/// The same of a value that was read already.
+///
+/// # Errors
+/// Any other mistake in it.
+pub fn from_value<T: DeserializeOwned>(mut value: Value) -> Result<(T, Vec<String>), serde_json::Error> {
     let mut left_out = Vec::new();
     loop {
         match serde_path_to_error::deserialize::<_, T>(&value) {
