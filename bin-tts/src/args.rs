@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use streamer_control::config::{LogFormat, LogLevel};
+use streamer_daemon::args::{log_formats, log_levels};
 
 const AFTER_HELP: &str = "\
 Where the configuration comes from, the first that applies:
@@ -37,21 +37,11 @@ pub struct Args {
     #[arg(long)]
     pub check: bool,
     /// Least urgent level to log, over the configuration
-    #[arg(long, value_name = "LEVEL", value_parser = levels())]
+    #[arg(long, value_name = "LEVEL", value_parser = log_levels())]
     pub log_level: Option<LogLevel>,
     /// Form of the log, over the configuration: lines for people, or one JSON object a line
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    #[arg(long, value_name = "FORMAT", value_parser = log_formats())]
     pub log_format: Option<LogFormat>,
-}
-
-fn levels() -> impl TypedValueParser<Value = LogLevel> {
-    PossibleValuesParser::new(LogLevel::ALL.map(LogLevel::as_str))
-        .map(|name| LogLevel::from_name(&name).unwrap_or_default())
-}
-
-fn formats() -> impl TypedValueParser<Value = LogFormat> {
-    PossibleValuesParser::new(LogFormat::ALL.map(LogFormat::as_str))
-        .map(|name| LogFormat::from_name(&name).unwrap_or_default())
 }
 
 #[cfg(test)]

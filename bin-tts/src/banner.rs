@@ -1,10 +1,9 @@
 //! What the engine says when it has started: what to do next.
 
-use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use streamer_control::config::{AppConfig, EngineConfig, SourceType, ports};
+use streamer_daemon::say::{line, listens, url};
 
 use crate::listeners::Addresses;
 
@@ -40,10 +39,7 @@ pub fn banner(config: &EngineConfig, origin: &str, addresses: &Addresses, token_
         ("https", &addresses.https),
         ("api", &addresses.api),
     ] {
-        let list: Vec<String> = list.iter().map(ToString::to_string).collect();
-        if !list.is_empty() {
-            line(&mut text, &format!("listens: {name}"), &list.join(", "), "");
-        }
+        listens(&mut text, name, list);
     }
     text.push_str("\nCtrl-C stops it.\n");
     text
@@ -66,27 +62,6 @@ fn play(text: &mut String, app: &AppConfig, addresses: &Addresses) {
 
 const fn signed(needed: bool) -> &'static str {
     if needed { "   (a signed query string is needed)" } else { "" }
-}
-
-fn line(text: &mut String, label: &str, value: &str, note: &str) {
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "  {label:<20} {value}{note}");
-}
-
-/// The beginning of a URL under which this machine reaches the first of `addresses`.
-fn url(scheme: &str, addresses: &[SocketAddr], default_port: u16) -> Option<String> {
-    let address = addresses.first()?;
-    let host = match address.ip() {
-        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => format!("[{v6}]"),
-    };
-    let port = address.port();
-    Some(if port == default_port {
-        format!("{scheme}://{host}")
-    } else {
-        format!("{scheme}://{host}:{port}")
-    })
 }
 
 #[cfg(test)]
@@ -115,12 +90,5 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words}\n{text}");
         }
-    }
-
-    #[test]
-    fn other_ports_and_addresses_are_named() {
-        assert_eq!(url("rtmp", &["[::1]:1936".parse().unwrap()], 1935).unwrap(), "rtmp://[::1]:1936");
-        assert_eq!(url("rtmp", &["0.0.0.0:1935".parse().unwrap()], 1935).unwrap(), "rtmp://127.0.0.1");
-        assert_eq!(url("rtmp", &[], 1935), None);
     }
 }

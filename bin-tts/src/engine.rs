@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use streamer_control::config::{EngineConfig, LoadedConfig};
 use streamer_core::hub::{AppOptions, CloseReason};
 use streamer_core::{Gateway, Registry};
+use streamer_daemon::log::LogControl;
+use streamer_daemon::{DaemonError, DataDir};
 use streamer_http::{Hls, HttpStats, TrustedProxies};
 use streamer_net::{AcceptStats, ClientTls, ServerTls};
 use tokio::task::JoinSet;
@@ -16,12 +18,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::api::{self, ApiState, Token};
+use crate::ENGINE;
+use crate::api::{self, ApiState, TOKEN_FILE, Token};
 use crate::auth::AppAuthorizer;
-use crate::data_dir::{ADDRESSES_FILE, DataDir};
 use crate::error::EngineError;
 use crate::listeners::{self, Addresses, Bound};
-use crate::log::LogControl;
 use crate::observe::{MAX_LABELLED_STREAMS, Observer};
 use crate::options;
 use crate::reload::{self, Reloaded};
@@ -73,8 +74,8 @@ impl Engine {
         let tls = options::server_tls(&loaded)?;
         let client_tls = options::client_tls(&loaded)?;
         let specs = options::task_specs(&loaded, client_tls.as_ref())?;
-        data_dir.remove(ADDRESSES_FILE)?;
-        let token = data_dir.token()?;
+        data_dir.remove(&ENGINE.addresses_file())?;
+        let token = data_dir.secret(TOKEN_FILE)?;
         let config = loaded.config;
         let hls = segments::handle(segments::prepare(&config.apps, &data_dir)?);
         let bound = listeners::bind_all(&config.listeners)?;
@@ -109,7 +110,7 @@ impl Engine {
         engine.serve(bound);
         engine.tasks.apply(specs);
         let text = serde_json::to_string_pretty(&engine.addresses).unwrap_or_default();
-        engine.data_dir.replace(ADDRESSES_FILE, &text)?;
+        engine.data_dir.replace(&ENGINE.addresses_file(), &text)?;
         info!(addresses = ?engine.addresses, "serving");
         Ok(engine)
     }
@@ -155,7 +156,10 @@ impl Engine {
                     }
                     _ => {
                         let options = options::api_accept_options();
-                        self.spawn(name, api::run(socket, options, router.clone(), stats, stop));
+                        self.spawn(
+                            name,
+                            streamer_daemon::http::run(socket, options, router.clone(), stats, stop),
+                        );
                     }
                 }
             }
@@ -290,10 +294,10 @@ impl Engine {
             match self.servers.join_next().await {
                 Some(Ok((listener, result))) => {
                     let reason = result.err().unwrap_or_else(|| "without a reason".to_owned());
-                    return EngineError::Stopped { listener, reason };
+                    return DaemonError::Stopped { listener, reason }.into();
                 }
                 Some(Err(error)) => {
-                    return EngineError::Stopped { listener: "?", reason: error.to_string() };
+                    return DaemonError::Stopped { listener: "?", reason: error.to_string() }.into();
                 }
                 None => std::future::pending().await,
             }
@@ -309,7 +313,7 @@ impl Engine {
             while self.servers.join_next().await.is_some() {}
         };
         let drained = timeout(SHUTDOWN_TIMEOUT, ended).await.is_ok();
-        if let Err(error) = self.data_dir.remove(ADDRESSES_FILE) {
+        if let Err(error) = self.data_dir.remove(&ENGINE.addresses_file()) {
             warn!(%error, "the file of addresses stays");
         }
         drained

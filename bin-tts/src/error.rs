@@ -1,19 +1,9 @@
 //! Why the engine does not start, or stops: one sentence and an exit code.
 
-use std::io;
-use std::path::PathBuf;
-
 use streamer_control::config::ConfigError;
-use streamer_net::{BindError, TlsError};
+use streamer_daemon::{DaemonError, EXIT_CONFIGURATION};
+use streamer_net::TlsError;
 use thiserror::Error;
-
-/// Exit code of a clean end.
-pub const EXIT_CLEAN: u8 = 0;
-/// Exit code when something outside the configuration fails: a port or the data folder is taken, a path
-/// cannot be written.
-pub const EXIT_FAILURE: u8 = 1;
-/// Exit code when the configuration or the command line is at fault; a restart without a change is useless.
-pub const EXIT_CONFIGURATION: u8 = 2;
 
 /// Why the engine does not start, or stops before it is told to.
 #[derive(Debug, Error)]
@@ -30,62 +20,18 @@ pub enum EngineError {
         /// Why.
         source: TlsError,
     },
-    /// There is nowhere to keep state.
-    #[error("no folder to keep state in: HOME is not set; name one with --data-dir or TTS_DATA_DIR")]
-    NoDataDir,
-    /// The data folder or a file in it cannot be used.
-    #[error("{path}: cannot be {action}: {source}", path = path.display())]
-    DataDir {
-        /// The path.
-        path: PathBuf,
-        /// What was tried, as in "cannot be written".
-        action: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// Another engine uses the data folder.
-    #[error("{path}: another engine uses this data folder; name another with --data-dir or TTS_DATA_DIR", path = path.display())]
-    DataDirInUse {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A listener cannot be bound.
-    #[error("listeners.{listener}: {source}")]
-    Bind {
-        /// Its name in the configuration.
-        listener: &'static str,
-        /// Why.
-        source: BindError,
-    },
-    /// The system refuses something the engine needs: random numbers, threads, signals.
-    #[error("{what}: {source}")]
-    System {
-        /// What for.
-        what: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// A listener stopped by itself.
-    #[error("the listener {listener} stopped: {reason}")]
-    Stopped {
-        /// Its name in the configuration.
-        listener: &'static str,
-        /// Why.
-        reason: String,
-    },
+    /// The data folder, a listener or the system fails it.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
 }
 
 impl EngineError {
-    /// The exit code: [`EXIT_CONFIGURATION`] or [`EXIT_FAILURE`].
+    /// The exit code.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Tls { .. } | Self::NoDataDir => EXIT_CONFIGURATION,
-            Self::DataDir { .. }
-            | Self::DataDirInUse { .. }
-            | Self::Bind { .. }
-            | Self::System { .. }
-            | Self::Stopped { .. } => EXIT_FAILURE,
+            Self::Config(_) | Self::Tls { .. } => EXIT_CONFIGURATION,
+            Self::Daemon(error) => error.exit_code(),
         }
     }
 }

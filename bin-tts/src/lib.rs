@@ -5,36 +5,39 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`args`], [`place`] | command line; where configuration and state are |
+//! | [`args`] | command line |
 //! | [`engine`], [`reload`] | start, shutdown; what a reload applies |
 //! | [`options`] | configuration to library options, written once |
 //! | [`listeners`], [`auth`] | sockets; who may publish and play |
 //! | [`tasks`] | pulls and forwards |
 //! | `segments` | HLS of the applications |
 //! | [`observe`], [`metrics`], [`api`] | rates, OpenMetrics, the HTTP API |
-//! | [`process`], [`systemd`], [`log`], [`banner`], [`descriptors`], [`data_dir`] | the process around it |
+//! | [`process`], [`banner`] | the process around it; what it shares with the manager is in `streamer-daemon` |
 
 pub mod api;
 pub mod args;
 pub mod auth;
 pub mod banner;
-pub mod data_dir;
-pub mod descriptors;
 pub mod engine;
 mod error;
 pub mod listeners;
-pub mod log;
 pub mod metrics;
 pub mod observe;
 pub mod options;
-pub mod place;
 pub mod process;
 pub mod reload;
 mod segments;
-pub mod systemd;
 pub mod tasks;
 
 pub use args::Args;
 pub use engine::{Engine, EngineOptions};
-pub use error::{EXIT_CLEAN, EXIT_CONFIGURATION, EXIT_FAILURE, EngineError};
+pub use error::EngineError;
 pub use listeners::Addresses;
+
+/// The names of this daemon.
+pub const ENGINE: streamer_daemon::Daemon = streamer_daemon::Daemon {
+    process: "tts",
+    role: "engine",
+    config_file: "engine.json",
+    config_variable: "TTS_CONFIG",
+};

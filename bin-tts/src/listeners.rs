@@ -1,18 +1,12 @@
 //! The engine's listeners: all bound before anything is served, or none.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 use streamer_control::config::Listeners;
-use streamer_net::{BindError, bind};
+use streamer_daemon::DaemonError;
+use streamer_daemon::listeners::bind_each;
 use tokio::net::TcpListener;
-use tracing::info;
-
-use crate::error::EngineError;
-
-/// Tries to find one free port for all addresses of a listener when the port is 0.
-const FREE_PORT_TRIES: usize = 16;
 
 /// One listener of the configuration, bound.
 #[derive(Debug)]
@@ -41,8 +35,8 @@ pub struct Addresses {
 /// Binds everything that is configured.
 ///
 /// # Errors
-/// [`EngineError::Bind`] of the first that fails; nothing stays bound then.
-pub fn bind_all(listeners: &Listeners) -> Result<Vec<Bound>, EngineError> {
+/// [`DaemonError::Bind`] of the first that fails; nothing stays bound then.
+pub fn bind_all(listeners: &Listeners) -> Result<Vec<Bound>, DaemonError> {
     let mut wanted: Vec<(&'static str, &[IpAddr], u16)> = Vec::new();
     for (name, listener) in [
         ("rtmp", &listeners.rtmp),
@@ -56,8 +50,9 @@ pub fn bind_all(listeners: &Listeners) -> Result<Vec<Bound>, EngineError> {
     wanted
         .into_iter()
         .map(|(name, addresses, port)| {
+            let place = || format!("listeners.{name}");
             let sockets =
-                bind_each(addresses, port).map_err(|source| EngineError::Bind { listener: name, source })?;
+                bind_each(addresses, port).map_err(|source| DaemonError::Bind { place: place(), source })?;
             Ok(Bound { name, sockets })
         })
         .collect()
@@ -66,13 +61,11 @@ pub fn bind_all(listeners: &Listeners) -> Result<Vec<Bound>, EngineError> {
 /// Where `bound` listens.
 ///
 /// # Errors
-/// [`EngineError::System`] when the system does not tell.
-pub fn addresses(bound: &[Bound]) -> Result<Addresses, EngineError> {
+/// [`DaemonError::System`] when the system does not tell.
+pub fn addresses(bound: &[Bound]) -> Result<Addresses, DaemonError> {
     let mut addresses = Addresses::default();
     for listener in bound {
-        let list: io::Result<Vec<_>> = listener.sockets.iter().map(TcpListener::local_addr).collect();
-        let list =
-            list.map_err(|source| EngineError::System { what: "the address of a listener", source })?;
+        let list = streamer_daemon::listeners::addresses(&listener.sockets)?;
         match listener.name {
             "rtmp" => addresses.rtmp = list,
             "rtmps" => addresses.rtmps = list,
@@ -84,55 +77,11 @@ pub fn addresses(bound: &[Bound]) -> Result<Addresses, EngineError> {
     Ok(addresses)
 }
 
-/// Binds one port on each of `addresses`. With port 0 the first socket's port is taken for the others as
-/// well; if it is taken there, all begin again.
-fn bind_each(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, BindError> {
-    let mut tries = if port == 0 && addresses.len() > 1 { FREE_PORT_TRIES } else { 1 };
-    loop {
-        tries -= 1;
-        match try_each(addresses, port) {
-            Err(error) if tries > 0 && error.source.kind() == io::ErrorKind::AddrInUse => {}
-            result => return result,
-        }
-    }
-}
-
-fn try_each(addresses: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, BindError> {
-    let mut sockets = Vec::new();
-    for &address in addresses {
-        match bind(SocketAddr::new(address, port)) {
-            Ok(socket) => {
-                if let Ok(bound) = socket.local_addr() {
-                    port = bound.port();
-                }
-                sockets.push(socket);
-            }
-            // A machine without IPv6 has no `::1`; the address beside it will do.
-            Err(error) if address.is_loopback() && addresses.len() > 1 && is_absent(&error.source) => {
-                info!(%address, "this machine has no such address: not listened on");
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    match (sockets.is_empty(), addresses.first()) {
-        (true, Some(&address)) => {
-            let source = io::ErrorKind::AddrNotAvailable.into();
-            Err(BindError { address: SocketAddr::new(address, port), source })
-        }
-        _ => Ok(sockets),
-    }
-}
-
-/// The address, or its whole family (`EAFNOSUPPORT`), is not there.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
-        || error.raw_os_error() == Some(97)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use streamer_control::config::{ApiConfig, ListenerConfig};
+    use streamer_net::bind;
 
     fn on(port: u16) -> Option<ListenerConfig> {
         Some(ListenerConfig { bind: vec![[127, 0, 0, 1].into()], port })

@@ -6,17 +6,16 @@ use std::sync::Arc;
 use object_store::local::LocalFileSystem;
 use streamer_control::config::{AppConfig, HlsDiskConfig};
 use streamer_core::AppName;
+use streamer_daemon::{DaemonError, DataDir};
 use streamer_http::{Hls, HlsAppOptions, HlsStore};
 
-use crate::data_dir::DataDir;
-use crate::error::EngineError;
 use crate::options::hls_app_options;
 
 /// The options of each of `apps`, whose folders are there and can be used.
 ///
 /// # Errors
-/// [`EngineError::DataDir`] naming the folder that cannot be made.
-pub(crate) fn prepare(apps: &[AppConfig], data_dir: &DataDir) -> Result<Vec<Prepared>, EngineError> {
+/// [`DaemonError::DataDir`] naming the folder that cannot be made.
+pub(crate) fn prepare(apps: &[AppConfig], data_dir: &DataDir) -> Result<Vec<Prepared>, DaemonError> {
     apps.iter()
         .map(|app| {
             let store = app.hls.disk.as_ref().map(|disk| folder(disk, data_dir)).transpose()?;
@@ -37,9 +36,9 @@ pub(crate) fn handle(prepared: Vec<Prepared>) -> Hls {
     hls
 }
 
-fn folder(disk: &HlsDiskConfig, data_dir: &DataDir) -> Result<HlsStore, EngineError> {
+fn folder(disk: &HlsDiskConfig, data_dir: &DataDir) -> Result<HlsStore, DaemonError> {
     let path: PathBuf = data_dir.file(&disk.folder);
-    let failed = |source| EngineError::DataDir { path: path.clone(), action: "used for segments", source };
+    let failed = |source| DaemonError::DataDir { path: path.clone(), action: "used for segments", source };
     std::fs::create_dir_all(&path).map_err(failed)?;
     let store =
         LocalFileSystem::new_with_prefix(&path).map_err(|error| failed(std::io::Error::other(error)))?;
@@ -55,12 +54,12 @@ mod tests {
     #[test]
     fn a_folder_begins_at_the_data_folder_and_must_be_one() {
         let place = tempfile::tempdir().unwrap();
-        let data_dir = DataDir::open(place.path()).unwrap();
+        let data_dir = DataDir::open(place.path(), &crate::ENGINE).unwrap();
         let mut app = EngineConfig::default().apps.remove(0);
         let stored = |app: &AppConfig| {
             let prepared = prepare(std::slice::from_ref(app), &data_dir)?;
             let options = handle(prepared).app_options(&app.app_name);
-            Ok::<_, EngineError>(options.store.as_ref().map(|store| store.max_bytes))
+            Ok::<_, DaemonError>(options.store.as_ref().map(|store| store.max_bytes))
         };
         assert_eq!(stored(&app).unwrap(), None);
         app.hls.disk = Some(HlsDiskConfig { folder: "segments".into(), max_bytes: 7 });

@@ -30,7 +30,7 @@ impl Drop for Program {
 
 #[tokio::test]
 async fn thousands_of_half_open_handshakes_hinder_no_publisher() {
-    tts::descriptors::raise_limit();
+    streamer_daemon::descriptors::raise_limit();
     let folder = tempfile::tempdir().unwrap();
     let loopback = json!({ "bind": ["127.0.0.1"], "port": 0 });
     let config = json!({ "listeners": { "rtmp": loopback, "http": loopback, "api": loopback } });

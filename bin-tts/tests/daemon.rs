@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use streamer_core::access::SharedKey;
 use streamer_rtmp::{ClientOptions, RtmpError, RtmpPull};
 use support::{Running, request, soon};
+use tts::ENGINE;
 use tts::api::MAX_API_CONNECTIONS;
-use tts::data_dir::ADDRESSES_FILE;
 
 #[tokio::test]
 async fn what_is_published_is_played_over_rtmp_and_http_and_told_by_the_api() {
@@ -408,7 +408,7 @@ async fn a_forward_over_tls_trusts_the_configured_authority_and_no_other() {
 #[tokio::test]
 async fn shutdown_ends_everyone_in_time_and_takes_its_file_away() {
     let mut running = Running::start(json!({})).await;
-    let file = running.folder.path().join("data").join(ADDRESSES_FILE);
+    let file = running.folder.path().join("data").join(ENGINE.addresses_file());
     let told: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     assert_eq!(told["rtmp"][0], json!(running.engine.addresses().rtmp[0].to_string()));
     let mut encoder = running.publish("live/test", 5).await.unwrap();

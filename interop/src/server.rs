@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use streamer_control::config::LoadedConfig;
 use streamer_core::Registry;
+use streamer_daemon::DataDir;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tts::data_dir::DataDir;
-use tts::{Engine, EngineOptions};
+use tts::{ENGINE, Engine, EngineOptions};
 
 use crate::Outcome;
 
@@ -38,7 +38,7 @@ impl Server {
         );
         let loaded = LoadedConfig::from_text(config, "the test's configuration".to_owned())?;
         let data = tempfile::tempdir()?;
-        let data_dir = DataDir::open(data.path())?;
+        let data_dir = DataDir::open(data.path(), &ENGINE)?;
         let runtime = Runtime::new()?;
         let options = EngineOptions { loaded, config_file: None, data_dir, log: None };
         let engine = runtime.block_on(Engine::start(options))?;

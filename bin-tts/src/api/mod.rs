@@ -2,7 +2,6 @@
 
 mod envelope;
 mod routes;
-mod serve;
 mod token;
 mod view;
 
@@ -17,9 +16,10 @@ use crate::observe::Observer;
 use crate::tasks::TaskSet;
 
 pub use routes::router;
-pub use serve::{API_HEADER_TIMEOUT, run};
 pub use token::Token;
 
+/// File of the token in the data folder.
+pub const TOKEN_FILE: &str = "engine-token";
 /// Connections of the API at once: programs of the operator, not viewers.
 pub const MAX_API_CONNECTIONS: usize = 256;
 

@@ -10,12 +10,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use streamer_control::config::LoadedConfig;
 use streamer_core::testing::Synthetic;
+use streamer_daemon::DataDir;
 use streamer_rtmp::{ClientOptions, RtmpError, RtmpForward, RtmpUrl};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tts::data_dir::DataDir;
-use tts::{Engine, EngineOptions};
+use tts::{ENGINE, Engine, EngineOptions};
 
 /// Far more than anything here takes, far less than anyone waits.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,7 +58,7 @@ impl Running {
         let options = EngineOptions {
             loaded: LoadedConfig::read(&path).unwrap(),
             config_file: Some(path),
-            data_dir: DataDir::open(&folder.path().join("data")).unwrap(),
+            data_dir: DataDir::open(&folder.path().join("data"), &ENGINE).unwrap(),
             log: None,
         };
         Self { engine: Engine::start(options).await.unwrap(), folder }

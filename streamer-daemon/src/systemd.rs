@@ -11,12 +11,12 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// The engine serves.
+/// The daemon serves.
 pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// The engine reads its configuration again; [`ready`] must follow.
+/// The daemon reads its configuration again; [`ready`] must follow.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -24,12 +24,12 @@ pub fn reloading() {
     }
 }
 
-/// The engine ends its connections.
+/// The daemon ends its connections.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// The engine is alive.
+/// The daemon is alive.
 pub fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
