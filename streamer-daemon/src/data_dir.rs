@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use streamer_control::link::{LINK_SECRET_FILE, LinkKey};
+use streamer_control::link::{LinkKey, link_key};
 use tempfile::NamedTempFile;
 
 use crate::daemon::Daemon;
@@ -64,16 +64,12 @@ impl DataDir {
         read_secret(&path).map_err(|source| failed(&path, "used as a secret", source))
     }
 
-    /// The secret that engine and manager share.
+    /// The secret that engine and manager share; made if there is none yet.
     ///
     /// # Errors
-    /// As of [`secret`](Self::secret), and when the file holds anything but 64 hexadecimal digits.
+    /// [`DaemonError::DataDir`] when it cannot be read, written or understood.
     pub fn link_key(&self) -> Result<LinkKey, DaemonError> {
-        LinkKey::from_hex(&self.secret(LINK_SECRET_FILE)?).ok_or_else(|| {
-            let reason = "it is not 64 hexadecimal digits; once it is deleted, a new one is made";
-            let source = io::Error::new(io::ErrorKind::InvalidData, reason);
-            failed(&self.file(LINK_SECRET_FILE), "used as the secret of the link", source)
-        })
+        link_key(&self.path).map_err(|error| failed(&error.path, error.action, error.source))
     }
 
     fn make_secret(&self, path: &Path) -> Result<(), DaemonError> {
@@ -203,19 +199,15 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_of_the_link_is_made_once_however_many_ask() {
+    fn a_secret_is_made_once_however_many_ask() {
         let root = tempfile::tempdir().unwrap();
         let data = open(root.path()).unwrap();
         let asked: Vec<String> = std::thread::scope(|scope| {
-            let all: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| data.secret(LINK_SECRET_FILE).unwrap())).collect();
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| data.secret(SECRET).unwrap())).collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
         assert!(asked.iter().all(|secret| *secret == asked[0]), "{asked:?}");
         data.link_key().unwrap();
-        data.replace(LINK_SECRET_FILE, "letters").unwrap();
-        let error = data.link_key().unwrap_err().to_string();
-        assert!(error.contains("link-secret: cannot be used as the secret of the link: "), "{error}");
     }
 
     #[test]
