@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use streamer_core::container::flv::Dialect;
 use streamer_net::{DEFAULT_MAX_CONNECTIONS, DRAIN_TIMEOUT, ServerTls};
+use tokio_util::sync::CancellationToken;
 
 use crate::io::Body;
 use crate::io::hls::Hls;
@@ -53,6 +54,8 @@ pub struct HttpOptions {
     pub max_connections_per_address: Option<usize>,
     /// How long connections may take to end by themselves at shutdown.
     pub drain_timeout: Duration,
+    /// Cancelled when another listener takes over: nobody is accepted any more, and who is in stays in.
+    pub retire: CancellationToken,
     /// Proxies whose word on the client's address is taken.
     pub trusted_proxies: TrustedProxies,
     /// The field they write it in.
@@ -82,6 +85,7 @@ impl Default for HttpOptions {
             max_connections: DEFAULT_MAX_CONNECTIONS,
             max_connections_per_address: None,
             drain_timeout: DRAIN_TIMEOUT,
+            retire: CancellationToken::new(),
             trusted_proxies: TrustedProxies::default(),
             proxy_header: ProxyHeader::default(),
             allowed_origins: AllowedOrigins::default(),

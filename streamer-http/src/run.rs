@@ -18,7 +18,8 @@ use crate::options::HttpOptions;
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Serves the media port until `shutdown`: then no more connections are accepted, viewers are ended, and
-/// connections that take longer than [`HttpOptions::drain_timeout`] are cut.
+/// connections that take longer than [`HttpOptions::drain_timeout`] are cut. After [`HttpOptions::retire`] it returns
+/// when the last connection has ended by itself.
 ///
 /// What goes wrong with one connection is logged and counted in [`HttpOptions::stats`].
 ///
@@ -35,6 +36,7 @@ pub async fn run(
         max_connections: options.max_connections,
         max_connections_per_address: options.max_connections_per_address,
         drain_timeout: options.drain_timeout,
+        retire: options.retire.clone(),
     };
     let stats = Arc::clone(&options.stats.connections);
     let port = Arc::new(Port { options, gateway, shutdown: shutdown.clone() });

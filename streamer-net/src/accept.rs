@@ -41,6 +41,8 @@ pub struct AcceptOptions {
     pub max_connections_per_address: Option<usize>,
     /// How long connections may take to end by themselves at shutdown.
     pub drain_timeout: Duration,
+    /// Cancelled when another listener takes over: nobody is accepted any more, and who is in stays in.
+    pub retire: CancellationToken,
 }
 
 impl Default for AcceptOptions {
@@ -50,14 +52,17 @@ impl Default for AcceptOptions {
             max_connections: DEFAULT_MAX_CONNECTIONS,
             max_connections_per_address: None,
             drain_timeout: DRAIN_TIMEOUT,
+            retire: CancellationToken::new(),
         }
     }
 }
 
-/// Counters of one listener.
+/// Counters of one listener. Two that share them share the bounds of [`AcceptOptions`] too, as when one takes over from
+/// the other.
 #[derive(Debug, Default)]
 pub struct AcceptStats {
     open: AtomicUsize,
+    per_address: Mutex<HashMap<IpAddr, usize>>,
     accepted: AtomicU64,
     refused_full: AtomicU64,
     refused_address: AtomicU64,
@@ -114,7 +119,7 @@ pub struct Connection {
 
 /// Accepts on `listener` and runs `handler` for each connection in a task of its own, until `shutdown`.
 /// Then connections are given the drain time to end by themselves (the handler watches the same token)
-/// before they are cut.
+/// before they are cut. After [`AcceptOptions::retire`] it returns when the last connection has ended by itself.
 ///
 /// # Errors
 /// [`TlsError`] before anything is accepted; afterwards none: what goes wrong with one connection is
@@ -134,12 +139,13 @@ where
         Some((tls, alpn)) => Some(tls.acceptor(alpn)?),
         None => None,
     };
-    let gate = Arc::new(Gate { per_address: Mutex::default(), stats, options });
+    let gate = Arc::new(Gate { stats, options });
     let mut spare = Spare::new();
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
+            () = gate.options.retire.cancelled() => break,
             Some(_) = tasks.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
@@ -167,6 +173,11 @@ where
         });
     }
     drop(listener);
+    // Retired, it has its connections until they end; stopped, it has them for the drain time.
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = async { while tasks.join_next().await.is_some() {} } => {}
+    }
     let drained = timeout(gate.options.drain_timeout, async { while tasks.join_next().await.is_some() {} });
     if drained.await.is_err() {
         warn!(connections = tasks.len(), "connections are cut that did not end in time");
@@ -200,7 +211,6 @@ async fn open(
 
 /// Counts who is in.
 struct Gate {
-    per_address: Mutex<HashMap<IpAddr, usize>>,
     stats: Arc<AcceptStats>,
     options: AcceptOptions,
 }
@@ -217,7 +227,7 @@ impl Gate {
             return None;
         }
         if let Some(max) = gate.options.max_connections_per_address {
-            let mut per_address = gate.per_address.lock();
+            let mut per_address = stats.per_address.lock();
             let count = per_address.entry(address).or_default();
             if *count >= max {
                 stats.refused_address.fetch_add(1, Ordering::Relaxed);
@@ -237,7 +247,7 @@ impl Drop for Place {
         let Self(gate, address) = self;
         gate.stats.open.fetch_sub(1, Ordering::Relaxed);
         if gate.options.max_connections_per_address.is_some() {
-            let mut per_address = gate.per_address.lock();
+            let mut per_address = gate.stats.per_address.lock();
             if let Some(count) = per_address.get_mut(address) {
                 *count -= 1;
                 if *count == 0 {

@@ -21,9 +21,12 @@ struct Server {
 
 /// A server that says `hi` and then keeps the connection until the peer closes it.
 fn start(options: AcceptOptions) -> Server {
+    start_counted(options, Arc::default())
+}
+
+fn start_counted(options: AcceptOptions, stats: Arc<AcceptStats>) -> Server {
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    let stats = Arc::new(AcceptStats::default());
     let shutdown = CancellationToken::new();
     let greet = |mut connection: Connection| async move {
         connection.stream.write_all(b"hi").await.unwrap();
@@ -83,6 +86,51 @@ async fn shutdown_closes_the_port_and_cuts_who_stays() {
     assert_eq!(stays.read(&mut [0; 1]).await.unwrap_or(0), 0);
     assert!(TcpStream::connect(server.address).await.is_err());
     assert_eq!(server.stats.open(), 0);
+}
+
+#[tokio::test]
+async fn a_retired_listener_takes_nobody_and_keeps_who_is_in() {
+    let options = AcceptOptions { max_connections_per_address: Some(2), ..AcceptOptions::default() };
+    let retire = options.retire.clone();
+    let old = start(options.clone());
+    let (mut stays, is_in) = greeted(old.address).await;
+    assert!(is_in);
+    retire.cancel();
+    // Its port is closed as soon as it has seen that.
+    while TcpStream::connect(old.address).await.is_ok() {}
+    while old.stats.open() > 1 {
+        tokio::task::yield_now().await;
+    }
+    let refused = old.stats.refused_address();
+
+    // Another one that takes over its counters counts who is still there.
+    let options = AcceptOptions { retire: CancellationToken::new(), ..options };
+    let new = start_counted(options, Arc::clone(&old.stats));
+    let (_second, is_in) = greeted(new.address).await;
+    assert!(is_in && !greeted(new.address).await.1);
+    assert_eq!((old.stats.open(), old.stats.refused_address()), (2, refused + 1));
+
+    assert!(!old.task.is_finished());
+    stays.write_all(b"!").await.unwrap();
+    old.task.await.unwrap().unwrap();
+    while new.stats.open() > 1 {
+        tokio::task::yield_now().await;
+    }
+    assert!(greeted(new.address).await.1, "a place is free again");
+}
+
+#[tokio::test]
+async fn a_retired_listener_stops_with_the_server() {
+    let options = AcceptOptions { drain_timeout: Duration::from_millis(1), ..AcceptOptions::default() };
+    let retire = options.retire.clone();
+    let server = start(options);
+    let (mut stays, is_in) = greeted(server.address).await;
+    assert!(is_in);
+    retire.cancel();
+    while TcpStream::connect(server.address).await.is_ok() {}
+    server.shutdown.cancel();
+    server.task.await.unwrap().unwrap();
+    assert_eq!(stays.read(&mut [0; 1]).await.unwrap_or(0), 0);
 }
 
 fn certificate(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
