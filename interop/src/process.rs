@@ -1,12 +1,15 @@
 //! One program running: its output is gathered while it runs, and it never outlives the test.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
+
+/// Most that is read of a program's output at once: what a pipe holds.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// A program that was started; dropping it ends it.
 #[derive(Debug)]
@@ -47,6 +50,24 @@ impl Running {
         Ok(Self { child, line, stdout, stderr })
     }
 
+    /// Waits until it has written `count` bytes to its standard output, and takes what it has written.
+    ///
+    /// # Errors
+    /// When it ends before, or has not written so much after `limit`.
+    pub fn until_written(&self, count: usize, limit: Duration) -> Outcome<Vec<u8>> {
+        let end = Instant::now() + limit;
+        let mut written = Vec::new();
+        while written.len() < count {
+            let left = end.saturating_duration_since(Instant::now());
+            let chunk = self
+                .stdout
+                .recv_timeout(left)
+                .map_err(|error| format!("{}: {} bytes of {count}: {error}", self.line, written.len()))?;
+            written.extend(chunk);
+        }
+        Ok(written)
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
@@ -57,12 +78,17 @@ impl Running {
         let mut outputs = [Vec::new(), Vec::new()];
         let mut late = false;
         for (output, receiver) in outputs.iter_mut().zip([&self.stdout, &self.stderr]) {
-            if let Ok(bytes) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                *output = bytes;
-            } else {
-                late = true;
-                self.child.kill()?;
-                *output = receiver.recv()?;
+            loop {
+                match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                    Ok(chunk) => output.extend(chunk),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {
+                        late = true;
+                        self.child.kill()?;
+                        output.extend(receiver.iter().flatten());
+                        break;
+                    }
+                }
             }
         }
         let status = self.child.wait()?;
@@ -103,14 +129,19 @@ impl Finished {
     }
 }
 
+/// What `stream` brings, piece by piece; the channel closes at its end.
 fn gather(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut stream) = stream {
-            let _ = stream.read_to_end(&mut bytes);
+        let Some(mut stream) = stream else { return };
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            match stream.read(&mut chunk) {
+                Ok(count @ 1..) if sender.send(chunk[..count].to_vec()).is_ok() => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => return,
+            }
         }
-        let _ = sender.send(bytes);
     });
     receiver
 }
@@ -127,6 +158,16 @@ mod tests {
         assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("out\n", "err\n"));
         assert_eq!(finished.status.code(), Some(3));
         assert!(finished.success().unwrap_err().to_string().contains("err"));
+    }
+
+    #[test]
+    fn what_a_program_writes_is_there_before_it_ends() {
+        let start = |script: &str| Running::start(Command::new("sh").args(["-c", script])).unwrap();
+        let writing = start("printf 01234; printf 56789; exec sleep 100");
+        assert_eq!(writing.until_written(10, Duration::from_secs(10)).unwrap(), b"0123456789");
+        assert!(writing.until_written(1, Duration::from_millis(50)).is_err(), "no more comes in time");
+        let ended = start("printf 0123").until_written(5, Duration::from_secs(10)).unwrap_err().to_string();
+        assert!(ended.contains("4 bytes of 5"), "{ended}");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Players of others play from the engine.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use streamer_interop::Outcome;
 use streamer_interop::play::{self, Media, PLAY_LIMIT};
@@ -33,17 +32,9 @@ fn librtmp_plays() -> Outcome {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("dump.flv");
     let mut command = Command::new(Tool::Rtmpdump.path()?);
-    let dump = Running::start(command.args(["-q", "--live", "-r", &url, "-o"]).arg(&file))?;
-    // It has no way to stop by itself after so much of a live stream, nor to tell how much it has: its file is
-    // watched instead, up to a deadline.
-    let end = Instant::now() + PLAY_LIMIT;
-    while std::fs::metadata(&file).map_or(0, |file| file.len()) < 300_000 {
-        if Instant::now() > end {
-            let finished = dump.wait(Duration::ZERO);
-            return Err(format!("rtmpdump received too little: {finished:?}").into());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    // It has no way to stop by itself after so much of a live stream.
+    let dump = Running::start(command.args(["-q", "--live", "-r", &url, "-o", "-"]))?;
+    std::fs::write(&file, dump.until_written(300_000, PLAY_LIMIT)?)?;
     drop(dump);
     let input = file.to_string_lossy();
     let recorded = play::hashes(play::start_ffmpeg(Tool::Ffmpeg, &input, Media::Video, PICTURES)?)?;
