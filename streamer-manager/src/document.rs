@@ -1,10 +1,13 @@
 //! The configuration as one document, and the entities it consists of: what is stored, versioned and compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::slice;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use streamer_control::config::{FieldPath, HttpUrl, ManagedConfig, Problem, Secret};
+use streamer_control::config::{
+    AppConfig, FieldPath, ForwardConfig, HttpUrl, ManagedConfig, Problem, PullConfig, Secret,
+};
 
 /// Longest name of a webhook, in bytes: it is part of a path of the API.
 pub const MAX_WEBHOOK_NAME_BYTES: usize = 40;
@@ -106,6 +109,45 @@ impl Change {
     }
 }
 
+fn app_id(app: &AppConfig) -> String {
+    app.app_name.to_string()
+}
+
+fn pull_id(pull: &PullConfig) -> String {
+    pull.key().to_string()
+}
+
+fn forward_id(forward: &ForwardConfig) -> String {
+    format!("{}/{}", forward.app, forward.name)
+}
+
+fn webhook_id(webhook: &WebhookConfig) -> String {
+    webhook.name.clone()
+}
+
+/// Adds to `changes` what differs, by name. Only that is made JSON: most of a large configuration stays as it is.
+fn compare<T: PartialEq + Serialize>(
+    changes: &mut Vec<Change>,
+    kind: EntityKind,
+    before: &[T],
+    after: &[T],
+    id: impl Fn(&T) -> String,
+) -> Result<(), serde_json::Error> {
+    let mut old: HashMap<String, &T> = before.iter().map(|entity| (id(entity), entity)).collect();
+    for entity in after {
+        let id = id(entity);
+        let before = old.remove(&id);
+        if before != Some(entity) {
+            let before = before.map(serde_json::to_value).transpose()?;
+            changes.push(Change { kind, id, before, after: Some(serde_json::to_value(entity)?) });
+        }
+    }
+    for (id, entity) in old {
+        changes.push(Change { kind, id, before: Some(serde_json::to_value(entity)?), after: None });
+    }
+    Ok(())
+}
+
 impl ConfigDocument {
     /// Its entities, by kind and name.
     ///
@@ -119,20 +161,16 @@ impl ConfigDocument {
         };
         put(EntityKind::Settings, String::new(), serde_json::to_value(&self.engine.settings))?;
         for app in &self.engine.apps {
-            put(EntityKind::App, app.app_name.to_string(), serde_json::to_value(app))?;
+            put(EntityKind::App, app_id(app), serde_json::to_value(app))?;
         }
         for pull in &self.engine.pulls {
-            put(EntityKind::Pull, pull.key().to_string(), serde_json::to_value(pull))?;
+            put(EntityKind::Pull, pull_id(pull), serde_json::to_value(pull))?;
         }
         for forward in &self.engine.forwards {
-            put(
-                EntityKind::Forward,
-                format!("{}/{}", forward.app, forward.name),
-                serde_json::to_value(forward),
-            )?;
+            put(EntityKind::Forward, forward_id(forward), serde_json::to_value(forward))?;
         }
         for webhook in &self.webhooks {
-            put(EntityKind::Webhook, webhook.name.clone(), serde_json::to_value(webhook))?;
+            put(EntityKind::Webhook, webhook_id(webhook), serde_json::to_value(webhook))?;
         }
         Ok(entities)
     }
@@ -158,27 +196,56 @@ impl ConfigDocument {
         Ok(document)
     }
 
-    /// What changed from `self` to `after`, in the order of kinds and names.
+    /// What changed from `self` to `after`, in the order of kinds and names. The order of entities is no change.
     ///
     /// # Errors
     /// As [`entities`](Self::entities).
     pub fn changes_to(&self, after: &Self) -> Result<Vec<Change>, serde_json::Error> {
-        let (mut old, new) = (self.entities()?, after.entities()?);
         let mut changes = Vec::new();
-        for ((kind, id), value) in new {
-            let before = old.remove(&(kind, id.clone()));
-            if before.as_ref() != Some(&value) {
-                changes.push(Change { kind, id, before, after: Some(value) });
-            }
-        }
-        changes.extend(old.into_iter().map(|((kind, id), value)| Change {
-            kind,
-            id,
-            before: Some(value),
-            after: None,
-        }));
+        compare(
+            &mut changes,
+            EntityKind::Settings,
+            slice::from_ref(&self.engine.settings),
+            slice::from_ref(&after.engine.settings),
+            |_| String::new(),
+        )?;
+        compare(&mut changes, EntityKind::App, &self.engine.apps, &after.engine.apps, app_id)?;
+        compare(&mut changes, EntityKind::Pull, &self.engine.pulls, &after.engine.pulls, pull_id)?;
+        compare(
+            &mut changes,
+            EntityKind::Forward,
+            &self.engine.forwards,
+            &after.engine.forwards,
+            forward_id,
+        )?;
+        compare(&mut changes, EntityKind::Webhook, &self.webhooks, &after.webhooks, webhook_id)?;
         changes.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
         Ok(changes)
+    }
+
+    /// The same with its entities in the order of their names, as they are stored.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.engine.apps.sort_by_cached_key(app_id);
+        self.engine.pulls.sort_by_cached_key(pull_id);
+        self.engine.forwards.sort_by_cached_key(forward_id);
+        self.webhooks.sort_by_cached_key(webhook_id);
+        self
+    }
+
+    /// The same after `changes`.
+    ///
+    /// # Errors
+    /// An entity of another form than this version knows.
+    pub fn with_changes(&self, changes: Vec<Change>) -> Result<Self, serde_json::Error> {
+        let mut entities = self.entities()?;
+        for Change { kind, id, after, .. } in changes {
+            match after {
+                Some(value) => entities.insert((kind, id), value),
+                None => entities.remove(&(kind, id)),
+            };
+        }
+        Self::from_entities(entities.iter().map(|((kind, _), value)| (*kind, value)))
     }
 
     /// The first problem with what is configured, or none.
@@ -237,6 +304,10 @@ mod tests {
         let again =
             ConfigDocument::from_entities(entities.iter().map(|((kind, _), value)| (*kind, value))).unwrap();
         assert_eq!(again, document);
+        let empty = ConfigDocument::from_entities([]).unwrap();
+        let all = empty.changes_to(&document).unwrap();
+        assert_eq!(all.len(), 4, "settings are the default ones in both: {all:?}");
+        assert_eq!(empty.with_changes(all).unwrap(), document);
     }
 
     #[test]

@@ -3,7 +3,15 @@
 //! | module | what |
 //! |---|---|
 //! | [`document`] | the configuration as one document, and its parts as entities |
-//! | [`store`] | where it is kept: an interface, and `SQLite` behind it |
+//! | [`store`] | where it is kept: interfaces, and `SQLite` behind them |
+//! | [`configuration`] | the configuration in force: reading, editing, history, export |
+//! | [`mask`] | showing it to somebody who does not need its secrets |
+//! | [`accounts`] | users, tokens, sessions and the audit log |
+//! | [`clock`] | the wall clock as a value |
 
+pub mod accounts;
+pub mod clock;
+pub mod configuration;
 pub mod document;
+pub mod mask;
 pub mod store;
