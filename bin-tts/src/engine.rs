@@ -74,6 +74,8 @@ impl Engine {
         let tls = options::server_tls(&loaded)?;
         let client_tls = options::client_tls(&loaded)?;
         let specs = options::task_specs(&loaded, client_tls.as_ref())?;
+        options::check_public_keys(&loaded)?;
+        let http = options::http_client(&loaded)?;
         data_dir.remove(&ENGINE.addresses_file())?;
         let token = data_dir.secret(TOKEN_FILE)?;
         let config = loaded.config;
@@ -88,7 +90,7 @@ impl Engine {
         for app in &config.apps {
             hls.clear_store(&app.app_name).await;
         }
-        let authorizer = AppAuthorizer::new(&config.apps);
+        let authorizer = AppAuthorizer::new(&config.apps, http);
         let trusted_proxies = TrustedProxies::from(config.http.trusted_proxies.clone());
         let mut engine = Self {
             tasks: TaskSet::new(registry.clone()),
@@ -132,6 +134,7 @@ impl Engine {
             listeners: stats.clone(),
             media_ports: media_ports.clone(),
             hls: self.hls.clone(),
+            access: Arc::clone(self.authorizer.stats()),
             token: Token::new(&self.token),
             open_metrics: config.listeners.api.as_ref().is_some_and(|api| api.open_metrics),
             stopping: self.shutdown.clone(),
@@ -227,6 +230,7 @@ impl Engine {
         let specs = options::task_specs(&loaded, self.client_tls.as_ref())?;
         options::server_tls(&loaded)?;
         options::client_tls(&loaded)?;
+        options::check_public_keys(&loaded)?;
         let hls = segments::prepare(&loaded.config.apps, &self.data_dir)?;
         let mut reloaded = Reloaded::default();
         if let Some(tls) = &self.tls {

@@ -20,6 +20,14 @@ pub enum EngineError {
         /// Why.
         source: TlsError,
     },
+    /// Nothing can be asked over HTTP.
+    #[error("{place}: {reason}")]
+    HttpClient {
+        /// The field that says whom to trust.
+        place: String,
+        /// Why.
+        reason: String,
+    },
     /// The data folder, a listener or the system fails it.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
@@ -30,7 +38,7 @@ impl EngineError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Tls { .. } => EXIT_CONFIGURATION,
+            Self::Config(_) | Self::Tls { .. } | Self::HttpClient { .. } => EXIT_CONFIGURATION,
             Self::Daemon(error) => error.exit_code(),
         }
     }

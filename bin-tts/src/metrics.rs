@@ -65,6 +65,19 @@ pub struct HlsRow {
     pub sessions: u64,
 }
 
+/// What was asked of other servers about access.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccessRow {
+    /// Questions sent to callbacks.
+    pub asked: u64,
+    /// Those that callbacks failed to answer.
+    pub failed: u64,
+    /// Questions answered by what a callback said before.
+    pub kept: u64,
+    /// Key sets that could not be fetched.
+    pub key_set_failures: u64,
+}
+
 /// Counters of one pull or forward.
 #[derive(Clone, Debug, Default)]
 pub struct TaskRow {
@@ -92,6 +105,8 @@ pub struct Scrape {
     pub media_ports: Vec<MediaPortRow>,
     /// What HLS holds.
     pub hls: HlsRow,
+    /// What was asked about access.
+    pub access: AccessRow,
     /// The tasks, summed by kind.
     pub tasks: Vec<TaskRow>,
 }
@@ -233,6 +248,7 @@ impl Scrape {
         counters(encoder, "tts_connections_refused", "Connections refused, by cause", refused)?;
         self.encode_media_ports(encoder)?;
         self.encode_hls(encoder)?;
+        self.encode_access(encoder)?;
         self.encode_tasks(encoder)
     }
 
@@ -268,6 +284,18 @@ impl Scrape {
             gauges(encoder, name, help, [(Vec::new(), value)].into_iter())?;
         }
         Ok(())
+    }
+
+    fn encode_access(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let row = &self.access;
+        let result = |result| vec![("result", result)];
+        let callbacks =
+            [(result("asked"), row.asked), (result("failed"), row.failed), (result("kept"), row.kept)];
+        let help =
+            "Questions to access callbacks: asked, failed of those, and answered by what was said before";
+        counters(encoder, "tts_access_callbacks", help, callbacks.into_iter())?;
+        let key_sets = [(result("failed"), row.key_set_failures)];
+        counters(encoder, "tts_access_key_sets", "Fetches of key sets for tokens", key_sets.into_iter())
     }
 
     fn encode_tasks(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -441,10 +469,12 @@ mod tests {
         let scrape = Scrape {
             tasks: vec![task("retrying"), task("retrying")],
             listeners: vec![listener],
+            access: AccessRow { failed: 4, ..AccessRow::default() },
             ..Scrape::default()
         };
         let text = render(scrape).unwrap();
         for line in [
+            "tts_access_callbacks_total{result=\"failed\"} 4",
             "tts_tasks{kind=\"pull\",state=\"retrying\"} 2",
             "tts_task_retries{kind=\"pull\"} 4",
             "tts_connections{listener=\"rtmp\"} 3",

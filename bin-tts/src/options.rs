@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use streamer_control::config::{
     AppConfig, DuplicateConfig, EngineConfig, FieldPath, HlsEncryptionConfig, HlsEncryptionMethod,
-    HlsMode as HlsModeConfig, LoadedConfig, PlayerDialect, ProxyHeaderConfig, SlowViewerConfig, StreamUrl,
+    HlsMode as HlsModeConfig, JwtKeys, LoadedConfig, PlayerDialect, ProxyHeaderConfig, SlowViewerConfig,
+    StreamUrl,
 };
 use streamer_core::container::flv::Dialect;
 use streamer_core::hub::{AppOptions, DuplicatePublish, Overrun};
@@ -18,8 +19,14 @@ use streamer_http::{
 use streamer_net::{AcceptOptions, AcceptStats, ClientTls, ServerTls};
 use streamer_rtmp::{ClientOptions, RtmpOptions, RtmpUrl, TaskOptions};
 
+use crate::auth::check_public_key;
 use crate::error::EngineError;
 use crate::tasks::{TaskEntry, TaskSpec};
+
+/// Longest time to connect to a callback or an issuer of keys; their own time limits are shorter mostly.
+const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections to one callback that are kept for the next question.
+const MAX_IDLE_HTTP_CONNECTIONS: usize = 16;
 
 /// The hub's options of one application.
 #[must_use]
@@ -96,6 +103,30 @@ pub fn client_tls(loaded: &LoadedConfig) -> Result<Option<ClientTls>, EngineErro
     ClientTls::from_roots_file(&loaded.resolve(&tls.ca))
         .map(Some)
         .map_err(|source| EngineError::Tls { place: format!("{}: client_tls", loaded.origin()), source })
+}
+
+/// The client that callbacks and key sets are asked with. It trusts whom pulls and forwards trust, follows no
+/// redirects, for a question must not be led elsewhere, and heeds no proxy of the environment.
+///
+/// # Errors
+/// [`EngineError::Tls`] naming the field and the file.
+pub fn http_client(loaded: &LoadedConfig) -> Result<reqwest::Client, EngineError> {
+    let refuse = |reason: String| {
+        let place = format!("{}: client_tls", loaded.origin());
+        EngineError::HttpClient { place, reason }
+    };
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(HTTP_CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_HTTP_CONNECTIONS)
+        .user_agent(concat!("tts/", env!("CARGO_PKG_VERSION")));
+    if let Some(tls) = &loaded.config.client_tls {
+        let pem = std::fs::read(loaded.resolve(&tls.ca)).map_err(|error| refuse(error.to_string()))?;
+        let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| refuse(error.to_string()))?;
+        builder = builder.tls_certs_only(roots);
+    }
+    builder.build().map_err(|error| refuse(error.to_string()))
 }
 
 /// The options of an RTMP listener; with `tls` it speaks RTMPS.
@@ -194,6 +225,27 @@ pub fn task_specs(loaded: &LoadedConfig, tls: Option<&ClientTls>) -> Result<Vec<
         specs.push(TaskSpec { entry: TaskEntry::Forward(forward.clone()), options });
     }
     Ok(specs)
+}
+
+/// Sees whether the public keys of tokens can be used.
+///
+/// # Errors
+/// [`EngineError::Config`] for one that cannot, with its line.
+pub fn check_public_keys(loaded: &LoadedConfig) -> Result<(), EngineError> {
+    for (index, app) in loaded.config.apps.iter().enumerate() {
+        for (name, auth) in [("publish_auth", &app.publish_auth), ("play_auth", &app.play_auth)] {
+            let Some(JwtKeys::PublicKey(key)) = auth.as_ref().and_then(|auth| Some(&auth.jwt.as_ref()?.keys))
+            else {
+                continue;
+            };
+            if let Err(error) = check_public_key(key) {
+                let at =
+                    FieldPath::field("apps").index(index).key(name).key("jwt").key("keys").key("public_key");
+                return Err(EngineError::Config(loaded.refuse(at.problem(error.to_string()))));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn rtmp_url(loaded: &LoadedConfig, at: FieldPath, url: &StreamUrl) -> Result<RtmpUrl, EngineError> {

@@ -34,6 +34,7 @@ fn try_run(args: &Args, environment: &Environment) -> Result<u8, EngineError> {
     };
     if args.check {
         options::server_tls(&loaded)?;
+        options::check_public_keys(&loaded)?;
         options::task_specs(&loaded, options::client_tls(&loaded)?.as_ref())?;
         say(&format!("{}: ok\n", loaded.origin()));
         return Ok(EXIT_CLEAN);

@@ -12,6 +12,7 @@ use streamer_http::{Hls, HttpStats};
 use streamer_net::AcceptStats;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::AuthStats;
 use crate::observe::Observer;
 use crate::tasks::TaskSet;
 
@@ -38,6 +39,8 @@ pub struct ApiState {
     pub media_ports: Vec<(&'static str, Arc<HttpStats>)>,
     /// HLS, which these serve.
     pub hls: Hls,
+    /// What was asked of other servers about access.
+    pub access: Arc<AuthStats>,
     /// What callers must show.
     pub token: Token,
     /// Whether the metrics are shown without it.

@@ -1,5 +1,6 @@
 //! The routes of the API.
 
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use axum::Router;
@@ -16,7 +17,7 @@ use tracing::info;
 use super::envelope::{ApiError, Data, Done, List};
 use super::view;
 use super::{ApiState, token};
-use crate::metrics::{self, HlsRow, ListenerRow, MediaPortRow, Scrape, TaskRow};
+use crate::metrics::{self, AccessRow, HlsRow, ListenerRow, MediaPortRow, Scrape, TaskRow};
 use crate::observe::StreamView;
 
 /// The whole API; everything but `/healthz` asks for the token.
@@ -57,6 +58,13 @@ async fn show_metrics(State(state): State<ApiState>) -> Result<Response, ApiErro
         stored_bytes: levels.stored_bytes,
         blocked_requests: levels.blocked_requests as u64,
         sessions: levels.sessions as u64,
+    };
+    let access = &state.access;
+    scrape.access = AccessRow {
+        asked: access.callbacks.load(Ordering::Relaxed),
+        failed: access.callback_failures.load(Ordering::Relaxed),
+        kept: access.callbacks_kept.load(Ordering::Relaxed),
+        key_set_failures: access.key_set_failures.load(Ordering::Relaxed),
     };
     scrape.tasks = state.tasks.views().iter().map(task_row).collect();
     let text = metrics::render(scrape)
