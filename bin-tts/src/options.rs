@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use streamer_control::config::{
     AppConfig, DuplicateConfig, EngineConfig, FieldPath, HlsEncryptionConfig, HlsEncryptionMethod,
-    HlsMode as HlsModeConfig, JwtKeys, LoadedConfig, PlayerDialect, ProxyHeaderConfig, SlowViewerConfig,
-    StreamUrl,
+    HlsMode as HlsModeConfig, JwtKeys, LoadedConfig, PlayerDialect, ProxyHeaderConfig, PullMode,
+    SlowViewerConfig, StreamUrl,
 };
 use streamer_core::container::flv::Dialect;
 use streamer_core::hub::{AppOptions, DuplicatePublish, Overrun};
@@ -17,11 +17,11 @@ use streamer_http::{
     TrustedProxies,
 };
 use streamer_net::{AcceptOptions, AcceptStats, ClientTls, ServerTls};
-use streamer_rtmp::{ClientOptions, RtmpOptions, RtmpUrl, TaskOptions};
+use streamer_rtmp::{ClientOptions, ForwardOptions, OnDemand, PullOptions, RtmpOptions, RtmpUrl};
 
 use crate::auth::check_public_key;
 use crate::error::EngineError;
-use crate::tasks::{TaskEntry, TaskSpec};
+use crate::tasks::{TaskEntry, TaskOptions, TaskSpec};
 
 /// Longest time to connect to a callback or an issuer of keys; their own time limits are shorter mostly.
 const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -213,7 +213,15 @@ pub fn task_specs(loaded: &LoadedConfig, tls: Option<&ClientTls>) -> Result<Vec<
         // Checked with the configuration: there is at least one.
         let Some(url) = urls.next() else { continue };
         let client = client_options(pull.local_address, false, tls);
-        let options = TaskOptions { key: pull.key(), url, stand_ins: urls.collect(), client };
+        let on_demand = match pull.mode {
+            PullMode::Always => None,
+            PullMode::OnDemand => Some(OnDemand::new(Duration::from_millis(pull.idle_ms))),
+        };
+        let return_every =
+            (pull.return_to_preferred_s > 0).then(|| Duration::from_secs(pull.return_to_preferred_s));
+        let stand_ins = urls.collect();
+        let options = PullOptions { key: pull.key(), url, stand_ins, client, on_demand, return_every };
+        let options = TaskOptions::Pull(options);
         specs.push(TaskSpec { entry: TaskEntry::Pull(pull.clone()), options });
     }
     let forwards = loaded.config.forwards.iter().enumerate().filter(|(_, forward)| forward.enabled);
@@ -221,7 +229,7 @@ pub fn task_specs(loaded: &LoadedConfig, tls: Option<&ClientTls>) -> Result<Vec<
         let at = FieldPath::field("forwards").index(index).key("url");
         let url = rtmp_url(loaded, at, &forward.url)?;
         let client = client_options(forward.local_address, forward.ssl, tls);
-        let options = TaskOptions { key: forward.key(), url, stand_ins: Vec::new(), client };
+        let options = TaskOptions::Forward(ForwardOptions { key: forward.key(), url, client });
         specs.push(TaskSpec { entry: TaskEntry::Forward(forward.clone()), options });
     }
     Ok(specs)
@@ -335,6 +343,34 @@ mod tests {
         config.http.allowed_origins = Some(Vec::new());
         let http = http_options(&config, None, TrustedProxies::default(), Arc::default(), Hls::default());
         assert_eq!(http.allowed_origins, AllowedOrigins::None);
+    }
+
+    #[test]
+    fn every_option_of_a_task_arrives_and_what_is_off_is_no_task() {
+        let text = |enabled: bool| {
+            let pull = r#""app": "cams", "stream": "a", "urls": ["rtmp://h/a/b", "rtmp://i/a/b"]"#;
+            let forward =
+                r#""name": "cdn", "app": "cams", "stream": "a", "url": "rtmp://h/a/b", "ssl": true"#;
+            format!(
+                r#"{{"apps": [{{"app_name": "cams", "source_type": "rtmp_pull"}}],
+                "pulls": [{{{pull}, "mode": "on_demand", "idle_ms": 3, "return_to_preferred_s": 4, "enabled": {enabled}}}],
+                "forwards": [{{{forward}, "enabled": {enabled}}}]}}"#
+            )
+        };
+        let specs = |enabled| {
+            let loaded = LoadedConfig::from_text(text(enabled), "test".into()).unwrap();
+            task_specs(&loaded, None).unwrap()
+        };
+        assert!(specs(false).is_empty());
+        let specs = specs(true);
+        let [TaskOptions::Pull(pull), TaskOptions::Forward(forward)] = [&specs[0].options, &specs[1].options]
+        else {
+            panic!("a pull and a forward");
+        };
+        assert_eq!(pull.on_demand, Some(OnDemand::new(Duration::from_millis(3))));
+        assert_eq!((pull.return_every, pull.stand_ins.len()), (Some(Duration::from_secs(4)), 1));
+        assert_eq!((pull.url.host.as_str(), pull.stand_ins[0].host.as_str()), ("h", "i"));
+        assert!(forward.client.force_tls && !pull.client.force_tls);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use streamer_control::config::{ForwardConfig, PullConfig};
 use streamer_core::task::TaskStatus;
 use streamer_core::{Registry, StreamKey};
-use streamer_rtmp::TaskOptions;
+use streamer_rtmp::{ForwardOptions, PullOptions};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -49,13 +49,32 @@ impl TaskEntry {
     }
 }
 
+/// What a task means to RTMP.
+#[derive(Clone)]
+pub enum TaskOptions {
+    /// Fetches its stream.
+    Pull(PullOptions),
+    /// Pushes its stream elsewhere.
+    Forward(ForwardOptions),
+}
+
 /// A task as it is configured, and what that means to RTMP.
 #[derive(Clone)]
 pub struct TaskSpec {
     /// Its entry in the configuration.
     pub entry: TaskEntry,
-    /// The stream, the other server and how it is reached.
+    /// The stream, the other servers and how they are reached.
     pub options: TaskOptions,
+}
+
+impl TaskSpec {
+    /// The stream in our own hub.
+    const fn key(&self) -> &StreamKey {
+        match &self.options {
+            TaskOptions::Pull(pull) => &pull.key,
+            TaskOptions::Forward(forward) => &forward.key,
+        }
+    }
 }
 
 /// A task as anyone may see it.
@@ -110,11 +129,11 @@ impl TaskSet {
                 former => former,
             };
             let action = if former.is_some() { "changed" } else { "started" };
-            words.push(format!("{} of {} {action}", spec.entry.kind(), spec.options.key));
+            words.push(format!("{} of {} {action}", spec.entry.kind(), spec.key()));
             tasks.push(self.start(spec, former));
         }
         for task in before {
-            words.push(format!("{} of {} stopped", task.spec.entry.kind(), task.spec.options.key));
+            words.push(format!("{} of {} stopped", task.spec.entry.kind(), task.spec.key()));
             task.stop.cancel();
         }
         words
@@ -132,11 +151,11 @@ impl TaskSet {
                     // It publishes under the same name: it must have let go first. A panic is its end as well.
                     let _ = former.running.await;
                 }
-                info!(kind = spec.entry.kind(), stream = %spec.options.key, urls = ?spec.entry.urls(), "task begins");
-                match spec.entry {
-                    TaskEntry::Pull(_) => streamer_rtmp::pull(spec.options, registry, status, stop).await,
-                    TaskEntry::Forward(_) => {
-                        streamer_rtmp::forward(spec.options, registry, status, stop).await;
+                info!(kind = spec.entry.kind(), stream = %spec.key(), urls = ?spec.entry.urls(), "task begins");
+                match spec.options {
+                    TaskOptions::Pull(options) => streamer_rtmp::pull(options, registry, status, stop).await,
+                    TaskOptions::Forward(options) => {
+                        streamer_rtmp::forward(options, registry, status, stop).await;
                     }
                 }
             })
@@ -157,7 +176,7 @@ impl TaskSet {
                     TaskEntry::Pull(_) => None,
                     TaskEntry::Forward(forward) => Some(forward.name.to_string()),
                 },
-                key: task.spec.options.key.clone(),
+                key: task.spec.key().clone(),
                 urls: task.spec.entry.urls(),
                 status: Arc::clone(&task.status),
             })

@@ -16,6 +16,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest silence of a publisher: encoders send several messages a second, a stalled uplink recovers
 /// within this time or not at all.
 pub const PUBLISH_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest silence of a server that is pulled from: servers send several messages a second, viewers see a still
+/// picture meanwhile, and there may be a stand-in.
+pub const PULL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time a peer may take nothing of what is sent: past it the connection is dead, and until then
 /// it pins the few buffers that it is being sent.
 pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -149,7 +152,7 @@ impl Default for ClientOptions {
 pub struct ClientTimeouts {
     /// See [`CONNECT_TIMEOUT`].
     pub connect: Duration,
-    /// Longest silence of the other server while pulling; see [`PUBLISH_IDLE_TIMEOUT`].
+    /// Longest silence of the other server while pulling; see [`PULL_IDLE_TIMEOUT`].
     pub idle: Duration,
     /// See [`WRITE_STALL_TIMEOUT`].
     pub write_stall: Duration,
@@ -157,6 +160,6 @@ pub struct ClientTimeouts {
 
 impl Default for ClientTimeouts {
     fn default() -> Self {
-        Self { connect: CONNECT_TIMEOUT, idle: PUBLISH_IDLE_TIMEOUT, write_stall: WRITE_STALL_TIMEOUT }
+        Self { connect: CONNECT_TIMEOUT, idle: PULL_IDLE_TIMEOUT, write_stall: WRITE_STALL_TIMEOUT }
     }
 }

@@ -26,8 +26,8 @@ use streamer_rtmp::proto::media::{MediaMessage, MediaMessageKind};
 use streamer_rtmp::proto::message::COMMAND_CHUNK_STREAM;
 use streamer_rtmp::proto::server::{ServerEvent, ServerOptions, ServerSession};
 use streamer_rtmp::{
-    ClientOptions, ClientTimeouts, Request, RtmpError, RtmpForward, RtmpOptions, RtmpPull, TaskOptions,
-    Timeouts, forward, pull,
+    ClientOptions, ClientTimeouts, ForwardOptions, PullOptions, Request, RtmpError, RtmpForward, RtmpOptions,
+    RtmpPull, Timeouts, forward, pull,
 };
 use support::{Encoder, Server, next_picture, picture_of, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -294,19 +294,14 @@ async fn a_pull_and_a_forward_keep_themselves_up() {
     let (edge, target) = (Registry::default(), Server::open(Registry::default()));
     let shutdown = CancellationToken::new();
     let (pulling, forwarding) = (Arc::new(TaskStatus::default()), Arc::new(TaskStatus::default()));
-    let task = |url| TaskOptions { key: key(), url, stand_ins: Vec::new(), client: ClientOptions::default() };
+    let to = ForwardOptions { key: key(), url: target.url("live/out"), client: ClientOptions::default() };
     let pull_task = tokio::spawn(pull(
-        task(origin.url("live/test")),
+        PullOptions::new(key(), origin.url("live/test")),
         edge.clone(),
         Arc::clone(&pulling),
         shutdown.clone(),
     ));
-    let forward_task = tokio::spawn(forward(
-        task(target.url("live/out")),
-        edge.clone(),
-        Arc::clone(&forwarding),
-        shutdown.clone(),
-    ));
+    let forward_task = tokio::spawn(forward(to, edge.clone(), Arc::clone(&forwarding), shutdown.clone()));
 
     let mut encoder = Encoder::start(&origin, "live/test").await;
     encoder.send(2).await.unwrap();
@@ -339,12 +334,8 @@ async fn a_pull_goes_to_the_stand_in_when_the_first_place_fails() {
     let (origin, edge) = (Server::open(Registry::default()), Registry::default());
     let mut encoder = Encoder::start(&origin, "live/test").await;
     encoder.send(2).await.unwrap();
-    let options = TaskOptions {
-        key: key(),
-        url: origin.url("live/-/absent"),
-        stand_ins: vec![origin.url("live/test")],
-        client: ClientOptions::default(),
-    };
+    let stand_ins = vec![origin.url("live/test")];
+    let options = PullOptions { stand_ins, ..PullOptions::new(key(), origin.url("live/-/absent")) };
     let (status, shutdown) = (Arc::new(TaskStatus::default()), CancellationToken::new());
     let task = tokio::spawn(pull(options, edge.clone(), Arc::clone(&status), shutdown.clone()));
     soon(edge.wait(&key())).await.unwrap();
@@ -360,12 +351,7 @@ async fn a_pull_that_is_closed_from_inside_ends_its_stream_at_once() {
     let origin = Server::open(Registry::default());
     let mut encoder = Encoder::start(&origin, "live/test").await;
     encoder.send(2).await.unwrap();
-    let options = TaskOptions {
-        key: key(),
-        url: origin.url("live/test"),
-        stand_ins: Vec::new(),
-        client: ClientOptions::default(),
-    };
+    let options = PullOptions::new(key(), origin.url("live/test"));
     let (status, shutdown) = (Arc::new(TaskStatus::default()), CancellationToken::new());
     let task = tokio::spawn(pull(options, edge.clone(), Arc::clone(&status), shutdown.clone()));
     let broadcast = soon(edge.wait(&key())).await.unwrap();
@@ -385,12 +371,8 @@ async fn a_pull_that_is_closed_from_inside_ends_its_stream_at_once() {
 async fn a_forward_that_is_stopped_ends_its_stream_at_once() {
     let (origin, target) = (Server::open(Registry::default()), Server::open(Registry::default()));
     let shutdown = CancellationToken::new();
-    let options = TaskOptions {
-        key: key(),
-        url: target.url("live/out"),
-        stand_ins: Vec::new(),
-        client: ClientOptions::default(),
-    };
+    let options =
+        ForwardOptions { key: key(), url: target.url("live/out"), client: ClientOptions::default() };
     let task = forward(options, origin.registry.clone(), Arc::default(), shutdown.clone());
     let task = tokio::spawn(task);
     let mut encoder = Encoder::start(&origin, "live/test").await;

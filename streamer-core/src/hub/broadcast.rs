@@ -18,7 +18,7 @@ use super::ring::{Phase, Ring};
 use super::stats::{AudienceTotals, IngestStats};
 use super::subscriber::{SubscribeOptions, Subscriber};
 use super::viewer::{Viewer, ViewerEntry, ViewerId, ViewerInfo, ViewerView};
-use super::wake::Signal;
+use super::wake::{Signal, WakeSet};
 use crate::key::StreamKey;
 use crate::track::Tracks;
 
@@ -44,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) key_frame_wish: Signal<()>,
     pub(crate) forms: Mutex<HashMap<FormKey, Form>>,
     audience: Mutex<Audience>,
+    demand: Arc<WakeSet>,
     registry: Weak<RegistryInner>,
 }
 
@@ -57,7 +58,12 @@ struct Audience {
 static NEXT_VIEWER: AtomicU64 = AtomicU64::new(1);
 
 impl Shared {
-    pub(crate) fn new(key: StreamKey, options: Arc<AppOptions>, registry: Weak<RegistryInner>) -> Self {
+    pub(crate) fn new(
+        key: StreamKey,
+        options: Arc<AppOptions>,
+        demand: Arc<WakeSet>,
+        registry: Weak<RegistryInner>,
+    ) -> Self {
         Self {
             ring: Arc::new(Ring::new(options.ring)),
             key,
@@ -68,6 +74,7 @@ impl Shared {
             key_frame_wish: Signal::new(),
             forms: Mutex::default(),
             audience: Mutex::default(),
+            demand,
             registry,
         }
     }
@@ -76,6 +83,11 @@ impl Shared {
         if let Some(registry) = self.registry.upgrade() {
             registry.events.tell(&self.key, kind);
         }
+    }
+
+    /// Whether it has a viewer that demands it.
+    pub(crate) fn is_demanded(&self) -> bool {
+        self.audience.lock().viewers.values().any(|viewer| viewer.info.demands)
     }
 
     /// Ends the broadcast for good if `epoch` is still the newest publisher's.
@@ -101,6 +113,7 @@ impl Shared {
             left
         };
         if left {
+            self.demand.wake_all();
             self.tell(EventKind::ViewerLeft(entry.id, entry.info.clone()));
         }
         if let Some(key) = form
@@ -241,6 +254,7 @@ impl Broadcast {
             }
             viewers.insert(id, Arc::clone(&entry));
         }
+        self.0.demand.wake_all();
         self.0.tell(EventKind::ViewerJoined(id, viewer));
         Ok(Viewer::new(entry, Arc::downgrade(&self.0), form))
     }

@@ -8,6 +8,7 @@
 
 mod broadcast;
 mod cursor;
+mod demand;
 mod error;
 mod event;
 mod form;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use broadcast::{Broadcast, BroadcastState};
 pub use cursor::Join;
+pub use demand::Demand;
 pub use error::{CloseReason, PublishError, SubscribeError};
 pub use event::{Event, EventKind, Events, Heard, MAX_HELD_EVENTS};
 pub use form::{FormFeeder, FormKey, MAX_BATCH_BYTES, MAX_FORMS};

@@ -10,6 +10,7 @@ use std::task::Poll;
 use parking_lot::{Mutex, RwLock};
 
 use super::broadcast::{Broadcast, BroadcastState, Shared};
+use super::demand::Demand;
 use super::error::{PublishError, SubscribeError};
 use super::event::{EventKind, EventLog, Events};
 use super::options::{AppOptions, DuplicatePublish};
@@ -26,10 +27,20 @@ pub const MAX_BROADCASTS: usize = 20_000;
 pub const MAX_WAITING: usize = 10_000;
 
 #[derive(Default)]
-struct Entry {
-    broadcast: Option<Broadcast>,
+pub(crate) struct Entry {
+    pub(crate) broadcast: Option<Broadcast>,
     waiters: Arc<WakeSet>,
-    waiting: usize,
+    pub(crate) waiting: usize,
+    /// Those who look whether the stream is wanted; its broadcasts share it.
+    pub(crate) demand: Arc<WakeSet>,
+    pub(crate) watching: usize,
+}
+
+impl Entry {
+    /// Whether nothing is left that needs the entry.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.broadcast.is_none() && self.waiting == 0 && self.watching == 0
+    }
 }
 
 pub(crate) struct RegistryInner {
@@ -43,7 +54,11 @@ pub(crate) struct RegistryInner {
 }
 
 impl RegistryInner {
-    fn with_shard<R>(&self, key: &StreamKey, work: impl FnOnce(&mut HashMap<StreamKey, Entry>) -> R) -> R {
+    pub(crate) fn with_shard<R>(
+        &self,
+        key: &StreamKey,
+        work: impl FnOnce(&mut HashMap<StreamKey, Entry>) -> R,
+    ) -> R {
         let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
         work(&mut self.shards[index].lock())
     }
@@ -60,7 +75,8 @@ impl RegistryInner {
             {
                 entry.broadcast = None;
                 self.live.fetch_sub(1, Ordering::Relaxed);
-                if entry.waiting == 0 {
+                entry.demand.wake_all();
+                if entry.is_idle() {
                     shard.remove(&shared.key);
                 }
             }
@@ -71,7 +87,7 @@ impl RegistryInner {
 
 /// The live streams. Cloning it clones a handle.
 #[derive(Clone)]
-pub struct Registry(Arc<RegistryInner>);
+pub struct Registry(pub(crate) Arc<RegistryInner>);
 
 impl Default for Registry {
     fn default() -> Self {
@@ -128,13 +144,14 @@ impl Registry {
                 }
                 None => {
                     if self.0.live.load(Ordering::Relaxed) >= MAX_BROADCASTS {
-                        if entry.waiting == 0 {
+                        if entry.is_idle() {
                             shard.remove(key);
                         }
                         return Err(PublishError::TooManyBroadcasts { max: MAX_BROADCASTS });
                     }
                     self.0.live.fetch_add(1, Ordering::Relaxed);
-                    let shared = Arc::new(Shared::new(key.clone(), options, Arc::downgrade(&self.0)));
+                    let demand = Arc::clone(&entry.demand);
+                    let shared = Arc::new(Shared::new(key.clone(), options, demand, Arc::downgrade(&self.0)));
                     entry.broadcast = Some(Broadcast(Arc::clone(&shared)));
                     (shared, EventKind::Published)
                 }
@@ -170,6 +187,12 @@ impl Registry {
             self.get(key).map_or(Poll::Pending, Poll::Ready)
         })
         .await)
+    }
+
+    /// Watches whether anybody wants `key`, be it live or not.
+    #[must_use]
+    pub fn demand(&self, key: &StreamKey) -> Demand {
+        Demand::new(self, key)
     }
 
     /// Everything that is live now, in the order of the names.
@@ -212,6 +235,7 @@ impl<'a> Waiting<'a> {
         let slot = registry.0.with_shard(key, |shard| {
             let entry = shard.entry(key.clone()).or_default();
             entry.waiting += 1;
+            entry.demand.wake_all();
             WakeSlot::new(Arc::clone(&entry.waiters))
         });
         Ok(Self { registry, key, slot })
@@ -224,7 +248,8 @@ impl Drop for Waiting<'_> {
         self.registry.0.with_shard(self.key, |shard| {
             if let Some(entry) = shard.get_mut(self.key) {
                 entry.waiting -= 1;
-                if entry.waiting == 0 && entry.broadcast.is_none() {
+                entry.demand.wake_all();
+                if entry.is_idle() {
                     shard.remove(self.key);
                 }
             }

@@ -22,19 +22,27 @@ pub struct ViewerInfo {
     pub peer: Option<SocketAddr>,
     /// Whether it is the server's own (forward, recorder, segmenter) and no audience.
     pub internal: bool,
+    /// Whether a pull on demand runs for it: everybody but the server's own readers that take what is there.
+    pub demands: bool,
 }
 
 impl ViewerInfo {
     /// A viewer at `peer` by `protocol`.
     #[must_use]
     pub const fn remote(protocol: &'static str, peer: Option<SocketAddr>) -> Self {
-        Self { protocol, peer, internal: false }
+        Self { protocol, peer, internal: false, demands: true }
     }
 
     /// A reader of the server's own.
     #[must_use]
     pub const fn internal(protocol: &'static str) -> Self {
-        Self { protocol, peer: None, internal: true }
+        Self { protocol, peer: None, internal: true, demands: false }
+    }
+
+    /// The same, but a pull on demand runs for it.
+    #[must_use]
+    pub const fn demanding(self) -> Self {
+        Self { demands: true, ..self }
     }
 }
 
