@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -33,6 +34,9 @@ pub struct Args {
     /// under the XDG state folder]
     #[arg(short, long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
+    /// Address of the manager's Config Server, over the configuration
+    #[arg(long, value_name = "ADDRESS:PORT", env = "TTS_MANAGER")]
+    pub manager: Option<SocketAddr>,
     /// Read and check the configuration and the certificates it names, then exit
     #[arg(long)]
     pub check: bool,
@@ -52,10 +56,19 @@ mod tests {
     #[test]
     fn the_command_line_is_sound_and_read() {
         Args::command().debug_assert();
-        let args =
-            Args::try_parse_from(["tts", "-c", "x.json", "--log-level", "debug", "--log-format", "json"]);
+        let args = Args::try_parse_from([
+            "tts",
+            "-c",
+            "x.json",
+            "--manager",
+            "[::1]:9",
+            "--log-level",
+            "debug",
+            "--log-format",
+            "json",
+        ]);
         let args = args.unwrap();
-        assert_eq!(args.config, Some("x.json".into()));
+        assert_eq!((args.config, args.manager), (Some("x.json".into()), "[::1]:9".parse().ok()));
         assert_eq!((args.log_level, args.log_format), (Some(LogLevel::Debug), Some(LogFormat::Json)));
         assert!(Args::try_parse_from(["tts", "--log-level", "loud"]).is_err());
     }

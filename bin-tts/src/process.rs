@@ -1,6 +1,6 @@
 //! The process around the engine: command line, log, signals, exit code.
 
-use streamer_control::config::LoadedConfig;
+use streamer_control::config::{LoadedConfig, ManagerLinkConfig};
 use streamer_daemon::place::{self, Environment};
 use streamer_daemon::process::{RUNTIME_TIMEOUT, begin_log, complain, runtime, say};
 use streamer_daemon::signals::{Asked, Signals};
@@ -28,10 +28,13 @@ pub fn run(args: &Args, environment: &Environment) -> u8 {
 
 fn try_run(args: &Args, environment: &Environment) -> Result<u8, EngineError> {
     let config_file = place::config_file(args.config.as_deref(), environment);
-    let loaded = match &config_file {
+    let mut loaded = match &config_file {
         Some(path) => LoadedConfig::read(path)?,
         None => LoadedConfig::embedded(),
     };
+    if let Some(address) = args.manager {
+        loaded.config.manager = Some(ManagerLinkConfig { address });
+    }
     if args.check {
         options::server_tls(&loaded)?;
         options::check_public_keys(&loaded)?;
