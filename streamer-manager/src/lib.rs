@@ -7,6 +7,7 @@
 //! | [`configuration`] | the configuration in force: reading, editing, history, export |
 //! | [`mask`] | showing it to somebody who does not need its secrets |
 //! | [`accounts`] | users, tokens, sessions and the audit log |
+//! | [`webhook`] | telling others of events, surely |
 //! | [`clock`] | the wall clock as a value |
 
 pub mod accounts;
@@ -15,3 +16,4 @@ pub mod configuration;
 pub mod document;
 pub mod mask;
 pub mod store;
+pub mod webhook;
