@@ -4,3 +4,4 @@ pub mod index;
 pub mod mp4;
 pub mod name;
 pub mod samples;
+pub mod timeline;

@@ -12,7 +12,7 @@ use self::schedule::{Schedule, Step};
 use super::carriage::carriage;
 use super::error::TsError;
 use super::packet::{
-    Adaptation, PACKET_BYTES, PID_NULL, PID_PAT, PacketWriter, packets, write_adaptation_only,
+    Adaptation, PACKET_BYTES, PID_NULL, PID_PAT, PacketWriter, packets, tail_to_zero, write_adaptation_only,
 };
 use super::pes::PesHeader;
 use super::psi::{MAX_TABLE_BYTES, MapEntry, ProgramMap, association_section};
@@ -70,6 +70,8 @@ pub struct TsMuxer {
     map_version: u8,
     tables: Tables,
     schedule: Schedule,
+    /// Segments before the one that begins, all made alone.
+    segments_before: Option<u64>,
     // Kept for its capacity.
     steps: Vec<Step>,
 }
@@ -84,6 +86,8 @@ struct Stream {
     form: Form,
     /// Whether the next packet is to tell that its counter does not go on.
     discontinuity: bool,
+    /// Whether the next frame is the last of a segment that is made alone.
+    last: bool,
 }
 
 /// The sections of the tables and their counters.
@@ -98,6 +102,14 @@ struct Tables {
 impl Tables {
     fn bytes(&self) -> usize {
         (section_packets(self.association.len()) + section_packets(self.map.len())) * PACKET_BYTES
+    }
+
+    /// Sets the counters to what they are when the tables were written so often.
+    fn go_on_behind(&mut self, times: u64) {
+        let counter =
+            |section: &[u8]| (times.wrapping_mul(section_packets(section.len()) as u64) & 0xf) as u8;
+        self.association_counter = counter(&self.association);
+        self.map_counter = counter(&self.map);
     }
 
     fn write(&mut self, out: &mut Vec<u8>) {
@@ -118,6 +130,7 @@ impl TsMuxer {
             map_version: 0,
             tables: Tables { association: association_section(PID_MAP), ..Tables::default() },
             schedule: Schedule::default(),
+            segments_before: None,
             steps: Vec::new(),
         }
     }
@@ -137,10 +150,30 @@ impl TsMuxer {
     /// access point. Counters go on. Nothing is appended before there are tracks.
     pub fn begin_segment(&mut self, out: &mut Vec<Bytes>) {
         if self.map.is_some() {
+            if let Some(before) = self.segments_before.take() {
+                self.tables.go_on_behind(before);
+            }
             let mut piece = Vec::with_capacity(self.tables.bytes());
             self.tables.write(&mut piece);
             self.schedule.tables_written();
             out.push(piece.into());
+        }
+    }
+
+    /// A muxer that makes one segment alone, to stand behind `segments_before` others that were made so of the same
+    /// tracks. The tables stand in front and nowhere else. Each carried track's last frame has to be announced by
+    /// [`last_frame`](Self::last_frame): then the continuity counters go on from one segment to the next.
+    #[must_use]
+    pub fn for_segment(options: TsOptions, segments_before: u64) -> Self {
+        let options = TsOptions { repeat_tables: false, ..options };
+        Self { segments_before: Some(segments_before), ..Self::new(options) }
+    }
+
+    /// Tells that the next frame of `track` is the last one of its segment: it takes as many packets as make the
+    /// counter end where it began.
+    pub fn last_frame(&mut self, track: TrackId) {
+        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.track == track) {
+            stream.last = true;
         }
     }
 
@@ -191,7 +224,16 @@ impl TsMuxer {
             let held = self.streams.iter().find(|stream| stream.pid == pid);
             let counter = held.map_or(0, |stream| stream.counter);
             let discontinuity = held.map_or(self.map.is_some(), |stream| stream.discontinuity);
-            streams.push(Stream { track: track.id, kind, pid, stream_id, counter, form, discontinuity });
+            streams.push(Stream {
+                track: track.id,
+                kind,
+                pid,
+                stream_id,
+                counter,
+                form,
+                discontinuity,
+                last: false,
+            });
         }
         // Video comes first, else audio.
         map.pcr_pid = streams.first().map_or(PID_NULL, |stream| stream.pid);
@@ -224,7 +266,7 @@ impl TsMuxer {
         };
         let next_pcr_counter = self.streams.first().map_or(0, |stream| stream.counter);
         let mut clock_told = false;
-        let Some(Stream { kind, pid, stream_id, counter, form, discontinuity, .. }) =
+        let Some(Stream { kind, pid, stream_id, counter, form, discontinuity, last, .. }) =
             self.streams.get_mut(at)
         else {
             return Ok(());
@@ -259,8 +301,15 @@ impl TsMuxer {
                 Step::Clock { .. } => PACKET_BYTES,
             })
             .sum();
-        let own_packets =
-            if is_section { section_packets(payload.len()) } else { packets(whole, adaptation) };
+        let tail = match std::mem::take(last) {
+            true if !is_section => tail_to_zero(whole, adaptation, *counter).unwrap_or(0),
+            _ => 0,
+        };
+        let own_packets = if is_section {
+            section_packets(payload.len())
+        } else {
+            packets(whole - tail, adaptation) + tail
+        };
         let mut piece = Vec::with_capacity(steps + own_packets * PACKET_BYTES);
         for step in &self.steps {
             match *step {
@@ -275,7 +324,8 @@ impl TsMuxer {
         if let Payload::Section(section) = &payload {
             write_section(*pid, counter, section, &mut piece);
         } else {
-            let mut writer = PacketWriter::begin(&mut piece, *pid, counter, adaptation, whole);
+            let mut writer =
+                PacketWriter::begin_with_tail(&mut piece, *pid, counter, adaptation, whole, tail);
             writer.put(header.bytes());
             payload.write(&mut writer);
         }

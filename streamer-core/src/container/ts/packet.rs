@@ -128,6 +128,17 @@ pub(super) fn write_adaptation_only(pid: u16, next_counter: u8, adaptation: Adap
     adaptation.write(BODY_BYTES, out);
 }
 
+/// How many of its last bytes a payload of `len` bytes behind `adaptation` has to put into packets of their own, for
+/// the counter to be 0 behind it; `None` when it has not so many.
+pub(super) fn tail_to_zero(len: usize, adaptation: Adaptation, counter: u8) -> Option<usize> {
+    let ends_at_zero = |tail: &usize| {
+        len.checked_sub(*tail).is_some_and(|rest| rest > 0)
+            && (packets(len - tail, adaptation) + tail + usize::from(counter)).is_multiple_of(16)
+    };
+    // A packet more for each byte, but where the rest then takes one less.
+    (0..32).find(ends_at_zero)
+}
+
 /// Cuts one payload, which is put in piece by piece, into packets of a PID.
 #[derive(Debug)]
 pub(super) struct PacketWriter<'a> {
@@ -138,6 +149,8 @@ pub(super) struct PacketWriter<'a> {
     left: usize,
     /// Bytes of payload that the open packet still takes.
     room: usize,
+    /// Bytes at the end of the payload that each have a packet of their own.
+    tail: usize,
 }
 
 impl<'a> PacketWriter<'a> {
@@ -149,7 +162,19 @@ impl<'a> PacketWriter<'a> {
         adaptation: Adaptation,
         len: usize,
     ) -> Self {
-        let mut writer = Self { out, counter, pid, left: len, room: 0 };
+        Self::begin_with_tail(out, pid, counter, adaptation, len, 0)
+    }
+
+    /// Begins a payload of exactly `len` bytes, the last `tail` of which, fewer than all, each have a packet of their own.
+    pub(super) fn begin_with_tail(
+        out: &'a mut Vec<u8>,
+        pid: u16,
+        counter: &'a mut u8,
+        adaptation: Adaptation,
+        len: usize,
+        tail: usize,
+    ) -> Self {
+        let mut writer = Self { out, counter, pid, left: len, room: 0, tail };
         writer.open(0x40, adaptation);
         writer
     }
@@ -179,8 +204,9 @@ impl<'a> PacketWriter<'a> {
         let [high, low] = self.pid.to_be_bytes();
         let wanted = adaptation.len();
         let room = BODY_BYTES - wanted;
-        // The last packet is filled up within the adaptation field.
-        let field = if self.left < room { BODY_BYTES - self.left } else { wanted };
+        // The last packet is filled up within the adaptation field, as is the one before the tail, and those of it.
+        let left = if self.left > self.tail { self.left - self.tail } else { 1 };
+        let field = if left < room { BODY_BYTES - left } else { wanted };
         let control = if field > 0 { 0x30 } else { 0x10 };
         self.out.extend_from_slice(&[SYNC_BYTE, unit_start | (high & 0x1f), low, control | *self.counter]);
         *self.counter = self.counter.wrapping_add(1) & 0xf;
@@ -228,6 +254,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_tail_ends_at_zero(len in 17usize..2_000, counter in 0u8..16, pcr in proptest::option::of(0i64..90_000)) {
+            let adaptation = Adaptation { discontinuity: false, random_access: false, pcr };
+            let tail = tail_to_zero(len, adaptation, counter).unwrap();
+            let payload: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+            let (mut out, mut next) = (Vec::new(), counter);
+            let mut writer = PacketWriter::begin_with_tail(&mut out, 0x100, &mut next, adaptation, len, tail);
+            for piece in payload.chunks(50) {
+                writer.put(piece);
+            }
+            prop_assert_eq!(next, 0);
+            let packets = read(&out);
+            prop_assert_eq!(packets.len(), super::packets(len - tail, adaptation) + tail);
+            let counters = packets.iter().map(|packet| packet.continuity);
+            prop_assert!(counters.eq((0..packets.len()).map(|at| (usize::from(counter) + at) as u8 & 0xf)));
+            prop_assert_eq!(packets.iter().filter_map(|packet| packet.payload).collect::<Vec<_>>().concat(), payload);
+        }
+
         #[test]
         fn payloads_of_every_length(
             len in 1usize..1_200,

@@ -279,3 +279,29 @@ fn a_jump_of_hours_is_a_discontinuity_and_not_a_flood() {
         assert_eq!((last.discontinuity, last.pcr.is_some()), (ticks != 0, true));
     }
 }
+
+#[test]
+fn segments_made_alone_go_on_from_each_other() {
+    let media: Vec<Media> = Synthetic::new(25, 700).unwrap().take(400).collect();
+    let tracks = &media[0];
+    let mut whole = Vec::new();
+    for (number, frames) in (0..).zip(media[1..].chunks(70)) {
+        let mut muxer = TsMuxer::for_segment(TsOptions::default(), number);
+        whole.extend(muxed(&mut muxer, tracks));
+        let id = |media: &Media| match media {
+            Media::Frame(frame) => Some(frame.track),
+            Media::Tracks(_) => None,
+        };
+        for (at, frame) in frames.iter().enumerate() {
+            let is_last = frames[at + 1..].iter().all(|later| id(later) != id(frame));
+            if let (true, Some(track)) = (is_last, id(frame)) {
+                muxer.last_frame(track);
+            }
+            whole.extend(muxed(&mut muxer, frame));
+        }
+    }
+    let packets = read(&whole);
+    assert_counters(&packets);
+    assert!(packets.iter().all(|packet| !packet.discontinuity));
+    assert_eq!(packets.iter().filter(|packet| packet.pid == PID_PAT).count(), 6, "tables in front alone");
+}
