@@ -13,6 +13,7 @@
 //! | [`play`] | players, and what they received |
 //! | [`hls`] | playlists over time, by an independent reader |
 //! | [`browser`] | a page in Chromium |
+//! | [`vod`] | video on demand on a free port |
 
 pub mod browser;
 pub mod feed;
@@ -22,6 +23,7 @@ pub mod process;
 pub mod publish;
 pub mod server;
 pub mod tools;
+pub mod vod;
 
 /// Result of a step; tests pass failures on and so show the text.
 pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

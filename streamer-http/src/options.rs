@@ -39,6 +39,11 @@ pub struct Client {
 /// Serves what this crate does not know, on the same port: pages, playlists, files.
 #[async_trait]
 pub trait Fallback: Send + Sync {
+    /// Whether `path` is to be served here even where it could be a stream's. None is by default.
+    fn claims(&self, _path: &str) -> bool {
+        false
+    }
+
     /// Answers `request`, whose path is none of this crate's.
     async fn serve(&self, request: Request<Incoming>, client: Client) -> Response<Body>;
 }

@@ -49,6 +49,9 @@ pub(crate) async fn answer(
     );
     let client = Client { address, encrypted: transport.encrypted };
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+    if let Some(fallback) = options.fallback.as_ref().filter(|fallback| fallback.claims(path)) {
+        return fallback.serve(request, client).await;
+    }
     let (wanted, head_only) = match route(request.method(), path, query) {
         Ok(Route::Live(wanted)) => (wanted, false),
         Ok(Route::LiveHead(wanted)) => (wanted, true),

@@ -4,15 +4,23 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, FileType, Stat};
 use rustix::io::Errno;
+use streamer_core::{MediaKind, TrackId};
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
+use super::indexes::Identity;
 use super::root::Root;
 use super::upload::Uploads;
+use crate::error::VodError;
+use crate::options::VodOptions;
+use crate::proto::index::{AssetIndex, SourceFormat, TrackIndex};
 use crate::proto::name::{AssetPath, NameError};
+use crate::proto::playlist::language_tag;
+use crate::vod::Vod;
 
 /// Entries of one folder that are listed: past it a folder is to be divided.
 pub const MAX_FOLDER_ENTRIES: usize = 100_000;
@@ -134,27 +142,126 @@ pub struct Listing {
     pub total: usize,
 }
 
+/// What is known of a media file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssetInfo {
+    /// Its entry in its folder.
+    pub entry: Entry,
+    /// What the file is: `mp4`, `flv` or `ts`.
+    pub format: &'static str,
+    /// How long it lasts, in milliseconds.
+    pub duration_ms: u64,
+    /// Average rate of all tracks, in bits per second.
+    pub bitrate_bps: u64,
+    /// The tracks that can be played, video first.
+    pub tracks: Vec<TrackInfo>,
+}
+
+/// What is known of a track.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackInfo {
+    /// Its name in the file: `video0`, `audio1`.
+    pub id: TrackId,
+    /// Name of the codec: `H264`, `AAC`.
+    pub codec: &'static str,
+    /// The codec as players name it (RFC 6381), where there is such a name.
+    pub codec_string: Option<String>,
+    /// Size of the picture, in pixels.
+    pub resolution: Option<(u32, u32)>,
+    /// Pictures a second on the average; of video.
+    pub frame_rate: Option<f64>,
+    /// Sampling frequency in hertz; of audio.
+    pub sample_rate_hz: Option<u32>,
+    /// Channels; of audio.
+    pub channels: Option<u8>,
+    /// Language tag (BCP 47), where the file tells it.
+    pub language: Option<String>,
+    /// How long it lasts, in milliseconds.
+    pub duration_ms: u64,
+    /// Average rate in bits per second.
+    pub bitrate_bps: u64,
+}
+
+impl AssetInfo {
+    fn of(entry: Entry, index: &AssetIndex) -> Self {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let track = |track: &TrackIndex| TrackInfo {
+            id: track.id,
+            codec: track.codec.name(),
+            codec_string: track.codec.rfc6381(),
+            resolution: track.codec.resolution().map(|size| (size.width, size.height)),
+            frame_rate: (track.kind() == MediaKind::Video).then(|| track.rate()),
+            sample_rate_hz: track.codec.sample_rate_hz(),
+            channels: track.codec.channels(),
+            language: track.language.map(language_tag),
+            duration_ms: millis(track.duration()),
+            bitrate_bps: track.bitrate_bps(),
+        };
+        let format = match index.format {
+            SourceFormat::Mp4 => "mp4",
+            SourceFormat::Flv => "flv",
+            SourceFormat::Ts => "ts",
+        };
+        let tracks: Vec<TrackInfo> = index.tracks.iter().map(track).collect();
+        let bitrate_bps = tracks.iter().map(|track| track.bitrate_bps).sum();
+        Self { entry, format, duration_ms: millis(index.duration()), bitrate_bps, tracks }
+    }
+}
+
 /// A library below one root. Clones share it. Paths are as [`AssetPath::new`] reads them: decoded, without a slash in
 /// front; the empty path is the root.
 #[derive(Clone, Debug)]
 pub struct Library {
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) vod: Vod,
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     pub(super) root: Arc<Root>,
     pub(super) uploads: Uploads,
 }
 
+impl Shared {
+    pub(crate) fn new(root: Arc<Root>) -> Self {
+        Self { root, uploads: Uploads::default() }
+    }
+}
+
 impl Library {
-    /// The library below `root`.
+    /// The library below `root`, with caches of its own. Where files are served as well, take
+    /// [`Vod::library`](crate::Vod::library).
     ///
     /// # Errors
     /// [`LibraryError::Io`] when the folder cannot be opened.
     pub fn open(root: &Path) -> Result<Self, LibraryError> {
-        let root = Arc::new(Root::open(root).map_err(LibraryError::Io)?);
-        Ok(Self { shared: Arc::new(Shared { root, uploads: Uploads::default() }) })
+        let options = VodOptions { roots: vec![root.to_path_buf()], ..VodOptions::default() };
+        let vod = Vod::open(options).map_err(|error| LibraryError::Io(io::Error::other(error)))?;
+        vod.library().ok_or(LibraryError::NotFound { what: "folder" })
+    }
+
+    /// Describes the media file `path`.
+    ///
+    /// # Errors
+    /// [`LibraryError::BadName`], [`LibraryError::NotFound`], [`LibraryError::NotMedia`] for a file that cannot be
+    /// played, [`LibraryError::Io`].
+    pub async fn info(&self, path: &str) -> Result<AssetInfo, LibraryError> {
+        let path = AssetPath::new(path)?;
+        if EntryKind::of_file(&path) != EntryKind::Media {
+            return Err(LibraryError::NotMedia { reason: "the name is none of a media file".to_owned() });
+        }
+        let wanted = path.clone();
+        let opened =
+            self.blocking(move |shared| shared.root.open_file(&wanted).map_err(LibraryError::of_asset));
+        let (file, stat) = opened.await?;
+        let index = self.vod.inner.indexes.get(&Arc::new(file), Identity::of(&stat), &path).await;
+        let index = index.map_err(|error| match error {
+            VodError::Index(error) => LibraryError::NotMedia { reason: error.to_string() },
+            VodError::Io(error) => LibraryError::Io(error),
+            error => LibraryError::Io(io::Error::other(error)),
+        })?;
+        let entry = entry(path, &stat).ok_or(LibraryError::ASSET)?;
+        Ok(AssetInfo::of(entry, &index))
     }
 
     /// Lists `limit` entries (at most [`MAX_PAGE_ENTRIES`]) of `folder` from the one at index `offset` on. Hidden files,

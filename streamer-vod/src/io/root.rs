@@ -1,6 +1,5 @@
 //! A folder that no path leaves: every file in it is opened beneath its descriptor.
 
-#[cfg(test)]
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -43,7 +42,6 @@ impl Root {
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] for what is not there, is no regular file, or lies outside; others as they are.
-    #[cfg(test)]
     pub(crate) fn open_file(&self, path: &AssetPath) -> io::Result<(File, Stat)> {
         // A pipe would wait for its writer, and a terminal become ours.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

@@ -16,8 +16,10 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use super::indexes::index_file;
 use super::library::{Entry, EntryKind, Library, LibraryError, Shared, entry, modified_unix_ms};
 use crate::proto::name::AssetPath;
+use crate::proto::webvtt::{Captions, MAX_CAPTIONS_BYTES};
 
 /// The folder of parts. Its name begins with a dot, so that no URL reaches it.
 const FOLDER: &str = ".uploads";
@@ -234,6 +236,7 @@ impl Library {
                 return Err(LibraryError::Conflict { reason });
             }
             let file = open(&folder, &id.part(), OFlags::RDONLY)?;
+            check_media(&file, total_bytes, &path)?;
             file.sync_all().map_err(|error| written(&folder, error, 0))?;
             let target =
                 shared.root.make_folder(&path.parent()).map_err(|error| written(&folder, error, 0))?;
@@ -291,6 +294,23 @@ impl Library {
 
 fn within(what: &'static str, value: u64, max: u64) -> Result<(), LibraryError> {
     if value > max { Err(LibraryError::TooLarge { what, value, max }) } else { Ok(()) }
+}
+
+/// Sees whether a file can be served under its name.
+fn check_media(file: &File, len_bytes: u64, path: &AssetPath) -> Result<(), LibraryError> {
+    let refused = |reason: String| Err(LibraryError::NotMedia { reason });
+    match EntryKind::of_file(path) {
+        EntryKind::Media => match index_file(file, len_bytes, path).map_err(LibraryError::Io)? {
+            Ok(_) => Ok(()),
+            Err(error) => refused(error.to_string()),
+        },
+        EntryKind::Subtitles => {
+            let mut text = Vec::new();
+            file.take(MAX_CAPTIONS_BYTES as u64 + 1).read_to_end(&mut text).map_err(LibraryError::Io)?;
+            Captions::parse(&text).map_or_else(|error| refused(error.to_string()), |_| Ok(()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn taken() -> LibraryError {
@@ -450,16 +470,38 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_is_taken_is_not_overwritten_unasked() {
         let (folder, library) = library();
-        let first = library.create_upload("a.vtt", 1).await.unwrap();
-        let second = library.create_upload("a.vtt", 2).await.unwrap();
-        library.append(first.id, 0, Bytes::from("1")).await.unwrap();
-        library.append(second.id, 0, Bytes::from("22")).await.unwrap();
+        let first = library.create_upload("a.vtt", 8).await.unwrap();
+        let second = library.create_upload("a.vtt", 8).await.unwrap();
+        library.append(first.id, 0, Bytes::from("WEBVTT 1")).await.unwrap();
+        library.append(second.id, 0, Bytes::from("WEBVTT 2")).await.unwrap();
         library.finish_upload(first.id, false).await.unwrap();
         assert!(matches!(library.finish_upload(second.id, false).await, Err(LibraryError::Conflict { .. })));
-        assert_eq!(fs::read(folder.path().join("a.vtt")).unwrap(), b"1");
+        assert_eq!(fs::read(folder.path().join("a.vtt")).unwrap(), b"WEBVTT 1");
         library.finish_upload(second.id, true).await.unwrap();
-        assert_eq!(fs::read(folder.path().join("a.vtt")).unwrap(), b"22");
+        assert_eq!(fs::read(folder.path().join("a.vtt")).unwrap(), b"WEBVTT 2");
         assert!(matches!(library.create_upload("a.vtt", 1).await, Err(LibraryError::Conflict { .. })));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_served_does_not_come_into_its_place() {
+        let (folder, library) = library();
+        for name in ["a.mp4", "a.vtt"] {
+            let upload = library.create_upload(name, 5).await.unwrap();
+            library.append(upload.id, 0, Bytes::from("wrong")).await.unwrap();
+            let refused = library.finish_upload(upload.id, false).await;
+            assert!(matches!(refused, Err(LibraryError::NotMedia { .. })), "{refused:?}");
+            assert!(!folder.path().join(name).exists());
+        }
+        let media = include_bytes!("../../testdata/ffmpeg_progressive.mp4");
+        let upload = library.create_upload("films/b.mp4", media.len() as u64).await.unwrap();
+        library.append(upload.id, 0, Bytes::from_static(media)).await.unwrap();
+        library.finish_upload(upload.id, false).await.unwrap();
+        let info = library.info("films/b.mp4").await.unwrap();
+        let tracks: Vec<_> =
+            info.tracks.iter().map(|track| (track.codec, track.resolution, track.channels)).collect();
+        assert_eq!(tracks, [("H264", Some((64, 48)), None), ("AAC", None, Some(1))]);
+        assert_eq!(info.tracks[1].language.as_deref(), Some("fr"));
+        assert!((660..700).contains(&info.duration_ms) && info.bitrate_bps > 1_000, "{info:?}");
     }
 
     #[tokio::test]

@@ -3,5 +3,10 @@
 pub mod index;
 pub mod mp4;
 pub mod name;
+pub mod playlist;
+pub mod presentation;
+pub mod route;
 pub mod samples;
+pub mod slice;
 pub mod timeline;
+pub mod webvtt;

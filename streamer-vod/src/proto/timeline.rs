@@ -92,6 +92,13 @@ impl Timeline {
                 None => boundaries.push(at),
             }
         }
+        // The end is the last place to cut at.
+        if let (Some(&start), Some(before)) = (boundaries.last(), before) {
+            let wanted = start.saturating_add(target);
+            if wanted - before < leading_end.saturating_sub(wanted) {
+                boundaries.push(before);
+            }
+        }
         // Sound that goes on behind the pictures can be cut anywhere.
         let mut at = leading_end;
         while end.saturating_sub(at) >= target

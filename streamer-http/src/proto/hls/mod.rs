@@ -25,7 +25,7 @@ pub mod window;
 
 pub use delta::Skip;
 pub use encryption::{Encryption, EncryptionMethod, Key};
-pub use multivariant::{VariantStream, multivariant};
+pub use multivariant::{VariantStream, codec_string, multivariant};
 pub use name::{Container, FileName, RenditionId, RunId};
 pub use packager::{Changed, Evicted, KeySource, Packager, PackagerOptions};
 pub use playlist::{MediaView, media_playlist};

@@ -197,7 +197,8 @@ fn codecs(rendition: &Rendition) -> Vec<String> {
 /// Names `codec` as a track of `container` (RFC 6381).
 ///
 /// MP3 has an object type of its own in MP4 (ISO/IEC 14496-1, table 5), by which browsers know it.
-pub(crate) fn codec_string(container: Container, codec: &Codec) -> Option<String> {
+#[must_use]
+pub fn codec_string(container: Container, codec: &Codec) -> Option<String> {
     match (container, codec) {
         (Container::Fmp4, Codec::Mp3(config)) => {
             Some(if config.sample_rate_hz < 32_000 { "mp4a.69" } else { "mp4a.6B" }.to_owned())

@@ -50,7 +50,7 @@ fn timeline(assets: &[&AssetIndex], seconds: u64) -> Timeline {
 fn segments_begin_at_the_sync_points_nearest_to_the_target() {
     let of = |gop: u32, target: u64| seconds(&timeline(&[&asset(500, gop, 0..19_980)], target));
     assert_eq!(of(50, 6), [0.0, 6.0, 12.0, 18.0, 20.0]);
-    assert_eq!(of(40, 5), [0.0, 4.8, 9.6, 14.4, 20.0]);
+    assert_eq!(of(40, 5), [0.0, 4.8, 9.6, 14.4, 19.2, 20.0]);
     assert_eq!(of(125, 6), [0.0, 5.0, 10.0, 15.0, 20.0]);
     assert_eq!(of(25, 1), (0..=20).map(f64::from).collect::<Vec<_>>());
     assert_eq!(of(500, 6), [0.0, 20.0]);
