@@ -70,6 +70,17 @@ pub struct Problem {
     pub message: String,
 }
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.0.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +89,7 @@ mod tests {
     fn a_path_reads_like_code() {
         let path = FieldPath::field("apps").index(0).key("publish_auth").key("shared_key");
         assert_eq!(path.to_string(), "apps[0].publish_auth.shared_key");
+        assert_eq!(path.problem("is bad").to_string(), "apps[0].publish_auth.shared_key: is bad");
+        assert_eq!(FieldPath::default().problem("is bad").to_string(), "is bad");
     }
 }
