@@ -39,7 +39,7 @@ pub enum EditError<E> {
     #[error("{0}")]
     Refused(E),
     /// What would come out cannot be used.
-    #[error("{}: {}", .0.path, .0.message)]
+    #[error("{0}")]
     Invalid(Problem),
     /// Somebody else changed the configuration since the version that was expected.
     #[error("version {expected} was expected, version {newest} is in force")]
@@ -246,7 +246,14 @@ impl Configuration {
         if let Some(expected) = expected.filter(|&expected| expected != newest) {
             return Err(EditError::Stale { expected, newest });
         }
-        let changes = self.way(newest, to).await?;
+        // Before the first version there was nothing, which is no configuration.
+        if to == 0 {
+            return Err(StoreError::NoVersion { version: to }.into());
+        }
+        let changes = self.way(newest, to).await.map_err(|error| match error {
+            StoreError::NoVersion { .. } => StoreError::NoVersion { version: to },
+            other => other,
+        })?;
         let summary = format!("roll back to version {to}");
         self.edit_from(Some(newest), actor, &summary, |document| {
             *document = document
@@ -303,6 +310,12 @@ impl Configuration {
 
 /// The document of which `config` is the JSON form, with the secrets of `stored` where it holds masks.
 fn read_document(mut config: Value, stored: &ConfigDocument) -> Result<ConfigDocument, Problem> {
+    // A list would be read as well, as the fields in their order, and an empty one as the default of everything.
+    for (pointer, at) in [("", FieldPath::default()), ("/engine", FieldPath::field("engine"))] {
+        if config.pointer(pointer).is_some_and(|value| !value.is_object()) {
+            return Err(at.problem("an object is expected"));
+        }
+    }
     mask::unmask_document(&mut config, stored)?;
     serde_path_to_error::deserialize(config).map_err(|error| {
         let at = error.path().to_string();
@@ -315,3 +328,6 @@ fn read_document(mut config: Value, stored: &ConfigDocument) -> Result<ConfigDoc
 fn corrupt(error: serde_json::Error) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

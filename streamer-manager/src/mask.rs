@@ -171,3 +171,209 @@ pub fn unmask_document(value: &mut Value, stored: &ConfigDocument) -> Result<(),
 fn id_of<'a>(entity: &'a Value, fields: &[&str]) -> Option<Vec<&'a str>> {
     fields.iter().map(|field| entity.get(field)?.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+    use std::fs;
+    use std::path::Path;
+
+    /// A document with a secret in each place that there is.
+    fn full() -> ConfigDocument {
+        let document = json!({
+            "engine": {
+                "apps": [{
+                    "app_name": "live", "source_type": "rtmp_push",
+                    "publish_auth": {
+                        "shared_key": "hush-1", "jwt": { "keys": { "secret": "hush-2" } },
+                        "callback": { "url": "http://hush-3:hush-4@host/ask?key=hush-5#hush-6" }
+                    },
+                    "play_auth": { "jwt": { "keys": { "jwks_url": "https://host/keys?k=hush-7" } } }
+                }, { "app_name": "pulled", "source_type": "rtmp_pull" }],
+                "pulls": [{ "app": "pulled", "stream": "s", "urls": [
+                    "rtmp://hush-8:hush-9@one/live/a", "rtmp://two/live/a?token=hush-10", "rtmp://three/live/a"
+                ] }],
+                "forwards": [{
+                    "name": "up", "app": "live", "stream": "s", "url": "rtmps://host/live/x?sign=hush-11"
+                }]
+            },
+            "webhooks": [{ "name": "w1", "url": "https://host/hook?key=hush-12", "secret": "hush-13" }]
+        });
+        let document: ConfigDocument = serde_json::from_value(document).unwrap();
+        document.check().unwrap();
+        document
+    }
+
+    fn masked(document: &ConfigDocument) -> Value {
+        let mut value = serde_json::to_value(document).unwrap();
+        mask(&mut value);
+        value
+    }
+
+    #[test]
+    fn nothing_secret_is_shown_and_the_rest_is() {
+        let text = masked(&full()).to_string();
+        assert!(!text.contains("hush"), "{text}");
+        for shown in
+            ["rtmp://***@one/live/a", "rtmp://two/live/a?***", "rtmp://three/live/a", "https://host/hook?***"]
+        {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
+        // What is shown has the form of a document: another manager and a console can read it.
+        serde_json::from_str::<ConfigDocument>(&text).unwrap();
+    }
+
+    #[test]
+    fn what_was_shown_comes_back_whole() {
+        let document = full();
+        let mut shown = masked(&document);
+        unmask_document(&mut shown, &document).unwrap();
+        assert_eq!(serde_json::from_value::<ConfigDocument>(shown).unwrap(), document);
+        let mut change = full().changes_to(&ConfigDocument::default()).unwrap().remove(0);
+        let stored = change.before.clone();
+        change = masked_change(change);
+        let mut entity = change.before.unwrap();
+        unmask(&mut entity, stored.as_ref()).unwrap();
+        assert_eq!(Some(entity), stored);
+    }
+
+    #[test]
+    fn urls_may_move_within_their_list() {
+        let document = full();
+        let mut shown = masked(&document);
+        let urls = shown.pointer_mut("/engine/pulls/0/urls").unwrap().as_array_mut().unwrap();
+        urls.reverse();
+        urls.push(json!("rtmp://four/live/a?token=new"));
+        unmask_document(&mut shown, &document).unwrap();
+        let expected = json!([
+            "rtmp://three/live/a",
+            "rtmp://two/live/a?token=hush-10",
+            "rtmp://hush-8:hush-9@one/live/a",
+            "rtmp://four/live/a?token=new"
+        ]);
+        assert_eq!(shown.pointer("/engine/pulls/0/urls"), Some(&expected));
+    }
+
+    #[test]
+    fn a_mask_that_stands_for_nothing_is_refused() {
+        for (pointer, value, place) in [
+            // Whoever may change a host is not sent the password of the old one.
+            ("/engine/pulls/0/urls/0", json!("rtmp://***@evil/live/a"), "engine.pulls[0].urls[0]"),
+            ("/webhooks/0/url", json!("https://evil/hook?***"), "webhooks[0].url"),
+            ("/engine/forwards/0/url", json!("***"), "engine.forwards[0].url"),
+            ("/webhooks/0/name", json!("other"), "webhooks[0]."),
+            ("/engine/apps/0/play_auth/shared_key", json!("***"), "engine.apps[0].play_auth.shared_key"),
+            ("/engine/apps/0/app_name", json!("other"), "engine.apps[0]."),
+        ] {
+            let document = full();
+            let mut shown = masked(&document);
+            *shown.pointer_mut(pointer).unwrap() = value;
+            let problem = unmask_document(&mut shown, &document).unwrap_err();
+            assert!(problem.path.to_string().starts_with(place), "{pointer}: {}", problem.path);
+            assert!(!problem.message.contains("hush"), "{}", problem.message);
+        }
+    }
+
+    #[test]
+    fn urls_that_parsers_read_in_their_own_way() {
+        for text in [
+            "http:hush:hush@host/",
+            "http:\\hush:hush@host/",
+            "ht\ntp://hush@host/",
+            "http://hush@hush@host/?hush",
+            "http://:hush@host/",
+            "rtmp://hush:hush@[::1]:1/a/b?hush#hush",
+            "hush@host",
+        ] {
+            let shown = masked_url(text);
+            assert!(!shown.contains("hush"), "{text}: {shown}");
+        }
+        assert_eq!(masked_url("rtmp://host:1936/live/a"), "rtmp://host:1936/live/a");
+    }
+
+    /// A field of a secret type that this module does not know would be shown to everybody.
+    #[test]
+    fn every_field_of_a_secret_type_is_known() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut found = Vec::new();
+        let mut files: Vec<_> = fs::read_dir(root.join("streamer-control/src/config"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.push(root.join("streamer-manager/src/document.rs"));
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            let declared = text.split("#[cfg(test)]").next().unwrap();
+            for line in declared.lines().map(str::trim) {
+                for (kind, fields) in
+                    [("Secret", &SECRET_FIELDS[..]), ("HttpUrl", &URL_FIELDS), ("StreamUrl", &URL_FIELDS)]
+                {
+                    let holds = ["", "Option<", "Vec<"]
+                        .iter()
+                        .any(|outer| line.contains(&format!(": {outer}{kind}")) && line.starts_with("pub "));
+                    if let Some((name, _)) =
+                        line.trim_start_matches("pub ").split_once(": ").filter(|_| holds)
+                    {
+                        assert!(!name.contains('('), "{line}");
+                        assert!(fields.contains(&name), "{}: {line}", file.display());
+                        found.push(name.to_owned());
+                    }
+                    if let Some(variant) = line.strip_suffix(&format!("({kind}),")) {
+                        let name =
+                            if variant == "JwksUrl" { "jwks_url".to_owned() } else { variant.to_lowercase() };
+                        assert!(fields.contains(&name.as_str()), "{}: {line}", file.display());
+                        found.push(name);
+                    }
+                }
+            }
+        }
+        for name in SECRET_FIELDS.iter().chain(&URL_FIELDS) {
+            assert!(found.iter().any(|found| found == name), "{name}: {found:?}");
+        }
+    }
+
+    fn json_value() -> impl Strategy<Value = Value> {
+        let field = prop::sample::select(vec!["secret", "shared_key", "url", "urls", "name", "keys"]);
+        let text = prop_oneof![
+            Just(MASK.to_owned()),
+            Just("rtmp://***@h/a/b?***".to_owned()),
+            "[a-z]{2,5}://([a-z]{0,3}:[a-z]{0,3}@)?[a-z]{1,3}(:[0-9]{1,5})?/[a-z/]{0,6}(\\?[a-z*]{0,4})?",
+            ".{0,12}",
+        ];
+        let leaf =
+            prop_oneof![Just(Value::Null), any::<i32>().prop_map(Value::from), text.prop_map(Value::from)];
+        leaf.prop_recursive(3, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((field.clone(), inner), 0..4).prop_map(|fields| Value::Object(
+                    fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
+                )),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn masking_twice_is_masking_once(value in json_value()) {
+            let mut once = value;
+            mask(&mut once);
+            let mut twice = once.clone();
+            mask(&mut twice);
+            prop_assert_eq!(twice, once);
+        }
+
+        #[test]
+        fn any_json_is_answered(shown in json_value(), stored in json_value()) {
+            let _ = unmask(&mut shown.clone(), Some(&stored));
+            let _ = unmask_document(&mut shown.clone(), &full());
+        }
+
+        #[test]
+        fn a_url_shows_no_more_than_its_place(user in "[a-z]{1,8}", word in "[a-z]{1,8}", query in "[a-z=&]{1,8}") {
+            let shown = masked_url(&format!("https://Q{user}Q:Q{word}Q@host/path?Q{query}Q"));
+            prop_assert_eq!(shown, "https://***@host/path?***");
+        }
+    }
+}

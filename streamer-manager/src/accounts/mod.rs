@@ -95,3 +95,6 @@ impl Accounts {
         Ok(self.0.store.audit_log(filter).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

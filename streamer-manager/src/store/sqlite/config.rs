@@ -157,7 +157,7 @@ fn changes_between(database: &rusqlite::Transaction<'_>, from: u64, to: u64) -> 
     }
     // Versions have no gaps, and the oldest go first: if the first one and the last one are there, so are all.
     let first = if from == to { to } else { from + 1 };
-    for version in [first, to] {
+    for version in [to, first] {
         database
             .prepare_cached("SELECT 1 FROM revisions WHERE version = ?1")?
             .query_row([int(version)], |_| Ok(()))

@@ -7,6 +7,8 @@ mod failure;
 mod files;
 mod migrations;
 mod open;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::thread;
