@@ -114,7 +114,7 @@ impl Shared {
         };
         if left {
             self.demand.wake_all();
-            self.tell(EventKind::ViewerLeft(entry.id, entry.info.clone()));
+            self.tell(EventKind::ViewerLeft(entry.id, entry.info.clone(), entry.stats.bytes.get()));
         }
         if let Some(key) = form
             && let Some(form) = self.forms.lock().get_mut(&key)

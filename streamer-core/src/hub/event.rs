@@ -28,8 +28,8 @@ pub enum EventKind {
     TracksChanged,
     /// A viewer came.
     ViewerJoined(ViewerId, ViewerInfo),
-    /// A viewer left.
-    ViewerLeft(ViewerId, ViewerInfo),
+    /// A viewer left, which was given so many bytes.
+    ViewerLeft(ViewerId, ViewerInfo, u64),
     /// Somebody waits for a stream that is not there: a pull on demand may start it.
     Wanted,
 }
