@@ -97,14 +97,24 @@ impl ManagedConfig {
 
 fn path_of_managed(path: FieldPath) -> FieldPath {
     let mut segments = path.0;
-    let listed = |name: &str| matches!(name, "apps" | "pulls" | "forwards");
     match segments.first() {
-        Some(Segment::Key(name)) if !listed(name) => {
+        Some(Segment::Key(name)) if !is_listed(name) => {
             segments.insert(0, Segment::Key("settings".to_owned()));
             FieldPath(segments)
         }
         _ => FieldPath(segments),
     }
+}
+
+/// The path in a manager's configuration of what stands at `path` in an engine's: `limits` is `settings.limits`.
+#[must_use]
+pub fn managed_path(path: &str) -> String {
+    let field = path.split(['.', '[']).next().unwrap_or_default();
+    if is_listed(field) { path.to_owned() } else { format!("settings.{path}") }
+}
+
+fn is_listed(name: &str) -> bool {
+    matches!(name, "apps" | "pulls" | "forwards")
 }
 
 impl EngineConfig {
@@ -175,5 +185,7 @@ mod tests {
         let mut managed = ManagedConfig::default();
         managed.apps[0].max_viewers = 0;
         assert_eq!(managed.check().unwrap_err().path.to_string(), "apps[0].max_viewers");
+        assert_eq!(managed_path("apps[0].max_viewers"), "apps[0].max_viewers");
+        assert_eq!(managed_path("listeners.rtmp"), "settings.listeners.rtmp");
     }
 }
