@@ -100,6 +100,8 @@ impl DataDir {
         let write = || {
             let mut file = NamedTempFile::new_in(&self.path)?;
             file.write_all(content.as_bytes())?;
+            // Else a machine that loses its power may keep the name and lose the content.
+            file.as_file().sync_all()?;
             file.persist(&path).map_err(|error| error.error)?;
             Ok(())
         };

@@ -10,6 +10,7 @@
 //! | [`data_dir`] | the data folder: locked, written whole, with its secrets |
 //! | [`listeners`], [`http`] | one port on several addresses; HTTP served on it |
 //! | [`process`], [`signals`], [`systemd`], [`log`], [`descriptors`] | the process around it |
+//! | [`usage`] | what the process uses of the machine |
 //! | [`say`] | what a start says |
 
 pub mod args;
@@ -25,6 +26,7 @@ pub mod process;
 pub mod say;
 pub mod signals;
 pub mod systemd;
+pub mod usage;
 
 pub use daemon::Daemon;
 pub use data_dir::DataDir;
