@@ -1,5 +1,6 @@
 """The servers that are measured, and the one publisher that is not the generator itself."""
 
+import json
 import os
 import shutil
 import signal
@@ -103,7 +104,10 @@ class Server:
 
 def our_server():
     def command(directory):
-        return [str(TARGET / "release" / "tts"), "--data-dir", directory]
+        # Its defaults, but for the manager, which nobody has started.
+        config = Path(directory, "engine.json")
+        config.write_text(json.dumps({"manager": None, "vod": None}))
+        return [str(TARGET / "release" / "tts"), "--config", str(config), "--data-dir", directory]
 
     return Server("tts", command, OUR_RTMP, OUR_HTTP)
 

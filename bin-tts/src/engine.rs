@@ -1,18 +1,18 @@
 //! The engine: everything between a checked configuration and a clean end, in one process or one test.
 
-use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use streamer_control::config::{EngineConfig, LoadedConfig};
-use streamer_core::hub::{AppOptions, CloseReason};
+use streamer_control::link::manager_api::Refusal;
+use streamer_core::hub::AppOptions;
 use streamer_core::{Gateway, Registry};
 use streamer_daemon::log::LogControl;
+use streamer_daemon::usage::Usage;
 use streamer_daemon::{DaemonError, DataDir};
-use streamer_http::{Hls, HttpStats, TrustedProxies};
-use streamer_net::{AcceptStats, ClientTls, ServerTls};
+use streamer_http::{Fallback, TrustedProxies};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -22,12 +22,16 @@ use crate::ENGINE;
 use crate::api::{self, ApiState, TOKEN_FILE, Token};
 use crate::auth::AppAuthorizer;
 use crate::error::EngineError;
-use crate::listeners::{self, Addresses, Bound};
+use crate::link::{self, LastGood, LinkState};
+use crate::listeners::{Addresses, ListenerSet, Moves};
 use crate::observe::{MAX_LABELLED_STREAMS, Observer};
 use crate::options;
-use crate::reload::{self, Reloaded};
+use crate::reload::Reloaded;
+use crate::running::Running;
 use crate::segments;
 use crate::tasks::TaskSet;
+use crate::vod::VodPassage;
+use crate::wanted::{Held, Wanted};
 
 /// Longest shutdown: what the listeners grant their connections, and a moment for the rest.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
@@ -47,150 +51,114 @@ pub struct EngineOptions {
 
 /// A running engine. Dropping it ends everything at once; see [`shutdown`](Self::shutdown).
 pub struct Engine {
-    config: Mutex<EngineConfig>,
-    config_file: Option<PathBuf>,
-    data_dir: DataDir,
-    log: Option<LogControl>,
-    addresses: Addresses,
+    running: Arc<Running>,
     token: String,
-    registry: Registry,
-    authorizer: Arc<AppAuthorizer>,
-    tasks: Arc<TaskSet>,
-    tls: Option<ServerTls>,
-    client_tls: Option<ClientTls>,
-    trusted_proxies: TrustedProxies,
-    hls: Hls,
-    servers: JoinSet<(&'static str, Result<(), String>)>,
-    shutdown: CancellationToken,
 }
 
 impl Engine {
-    /// Checks everything, binds everything, and only then serves. Must be called within a tokio runtime.
+    /// Checks everything, binds everything, and only then serves. With a manager it begins with what that said last,
+    /// if it ever did, and follows it from then on. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`EngineError`]; nothing runs then.
     pub async fn start(options: EngineOptions) -> Result<Self, EngineError> {
-        let EngineOptions { loaded, config_file, data_dir, log } = options;
-        let tls = options::server_tls(&loaded)?;
-        let client_tls = options::client_tls(&loaded)?;
-        let specs = options::task_specs(&loaded, client_tls.as_ref())?;
-        options::check_public_keys(&loaded)?;
-        let http = options::http_client(&loaded)?;
+        let EngineOptions { loaded: local, config_file, data_dir, log } = options;
+        let last_good = local.config.manager.as_ref().and_then(|_| LastGood::kept(&data_dir));
+        let begin = Begin::of(&local, last_good, &data_dir)?;
         data_dir.remove(&ENGINE.addresses_file())?;
         let token = data_dir.secret(TOKEN_FILE)?;
-        let config = loaded.config;
-        let hls = segments::handle(segments::prepare(&config.apps, &data_dir)?);
-        let bound = listeners::bind_all(&config.listeners)?;
-        let addresses = listeners::addresses(&bound)?;
-
-        let registry = Registry::new(AppOptions::default());
-        for app in &config.apps {
-            registry.set_app_options(app.app_name.clone(), options::app_options(app));
-        }
+        let link = LinkState::new(data_dir.link_key()?)?;
+        let hls = segments::handle(begin.wanted.segments.clone());
+        let listeners = Arc::<ListenerSet>::default();
+        let moves = listeners.plan(&begin.wanted.loaded.config.listeners);
+        let config = begin.wanted.loaded.config.clone();
         for app in &config.apps {
             hls.clear_store(&app.app_name).await;
         }
-        let authorizer = AppAuthorizer::new(&config.apps, http);
-        let trusted_proxies = TrustedProxies::from(config.http.trusted_proxies.clone());
-        let mut engine = Self {
-            tasks: TaskSet::new(registry.clone()),
-            config: Mutex::new(config),
+        let registry = Registry::new(AppOptions::default());
+        let authorizer = AppAuthorizer::new(&[], options::http_client(&begin.wanted.loaded)?);
+        let tasks = TaskSet::new(registry.clone());
+        let observer = Observer::new(registry.clone(), Arc::clone(&tasks), MAX_LABELLED_STREAMS);
+        let (shutdown, usage) = (CancellationToken::new(), Usage::new());
+        let api = api::router(ApiState {
+            registry: registry.clone(),
+            observer: Arc::clone(&observer),
+            tasks: Arc::clone(&tasks),
+            listeners: Arc::clone(&listeners),
+            link: Arc::clone(&link),
+            usage: Arc::clone(&usage),
+            hls: hls.clone(),
+            access: Arc::clone(authorizer.stats()),
+            token: Token::new(&token),
+            open_metrics: config.listeners.api.as_ref().is_some_and(|api| api.open_metrics),
+            stopping: shutdown.clone(),
+        });
+        let running = Arc::new(Running {
             config_file,
-            log,
-            addresses,
-            token,
-            registry,
-            authorizer,
-            tls,
-            client_tls,
-            trusted_proxies,
-            hls,
-            servers: JoinSet::new(),
-            shutdown: CancellationToken::new(),
             data_dir,
-        };
-        engine.serve(bound);
-        engine.tasks.apply(specs);
-        let text = serde_json::to_string_pretty(&engine.addresses).unwrap_or_default();
-        engine.data_dir.replace(&ENGINE.addresses_file(), &text)?;
-        info!(addresses = ?engine.addresses, "serving");
+            log,
+            gateway: Gateway::guarded(registry.clone(), Arc::clone(&authorizer) as _),
+            authorizer,
+            tasks,
+            trusted_proxies: TrustedProxies::default(),
+            vod: config.vod.as_ref().map(|vod| Arc::new(VodPassage::to(vod)) as Arc<dyn Fallback>),
+            api,
+            listeners,
+            link,
+            local: Mutex::new(local),
+            held: Mutex::default(),
+            shutdown,
+            servers: Mutex::new(JoinSet::new()),
+            hls,
+            registry,
+        });
+        let engine = Self { running, token };
+        engine.serve(begin, moves, observer, usage)?;
         Ok(engine)
     }
 
-    fn serve(&mut self, bound: Vec<Bound>) {
-        let config = self.config.lock().clone();
-        let observer = Observer::new(self.registry.clone(), Arc::clone(&self.tasks), MAX_LABELLED_STREAMS);
-        let stats: Vec<(&'static str, Arc<AcceptStats>)> =
-            bound.iter().map(|listener| (listener.name, Arc::default())).collect();
-        let media_ports: Vec<(&'static str, Arc<HttpStats>)> = stats
-            .iter()
-            .filter(|(name, _)| matches!(*name, "http" | "https"))
-            .map(|(name, stats)| (*name, options::http_stats(Arc::clone(stats))))
-            .collect();
-        let api = ApiState {
-            registry: self.registry.clone(),
-            observer: Arc::clone(&observer),
-            tasks: Arc::clone(&self.tasks),
-            listeners: stats.clone(),
-            media_ports: media_ports.clone(),
-            hls: self.hls.clone(),
-            access: Arc::clone(self.authorizer.stats()),
-            token: Token::new(&self.token),
-            open_metrics: config.listeners.api.as_ref().is_some_and(|api| api.open_metrics),
-            stopping: self.shutdown.clone(),
-        };
-        let router = api::router(api);
-        let gateway = Gateway::guarded(self.registry.clone(), Arc::clone(&self.authorizer) as _);
-        for (listener, (name, stats)) in bound.into_iter().zip(stats) {
-            for socket in listener.sockets {
-                let (gateway, stats, stop) = (gateway.clone(), Arc::clone(&stats), self.shutdown.clone());
-                let tls = self.tls.clone().filter(|_| matches!(name, "rtmps" | "https"));
-                match name {
-                    "rtmp" | "rtmps" => {
-                        let options = options::rtmp_options(&config, tls);
-                        self.spawn(name, streamer_rtmp::run_counted(socket, options, gateway, stats, stop));
-                    }
-                    "http" | "https" => {
-                        let stats = media_ports.iter().find(|(port, _)| *port == name);
-                        let stats = stats.map(|(_, stats)| Arc::clone(stats)).unwrap_or_default();
-                        let (proxies, hls) = (self.trusted_proxies.clone(), self.hls.clone());
-                        let options = options::http_options(&config, tls, proxies, stats, hls);
-                        self.spawn(name, streamer_http::run(socket, options, gateway, stop));
-                    }
-                    _ => {
-                        let options = options::api_accept_options();
-                        self.spawn(
-                            name,
-                            streamer_daemon::http::run(socket, options, router.clone(), stats, stop),
-                        );
-                    }
-                }
-            }
+    fn serve(
+        &self,
+        begin: Begin,
+        mut moves: Moves,
+        observer: Arc<Observer>,
+        usage: Arc<Usage>,
+    ) -> Result<(), EngineError> {
+        let running = &self.running;
+        let Begin { wanted, refused, last_good } = begin;
+        // A port that the manager names may be taken by now: the rest serves all the same. What stands in the file is
+        // had as a whole, or not.
+        let needed = |(name, _): &(&'static str, DaemonError)| last_good.is_none() || *name == "api";
+        if let Some(position) = moves.failed.iter().position(needed) {
+            return Err(moves.failed.swap_remove(position).1.into());
         }
-        let (hls, registry, stop) = (self.hls.clone(), self.registry.clone(), self.shutdown.clone());
-        self.spawn::<std::convert::Infallible>("segmenters", async move {
-            hls.run_always(&registry, &stop).await;
-            Ok(())
+        let origin = wanted.loaded.origin().to_owned();
+        link::begin(running, &wanted.loaded.config);
+        let (hls, registry, stop) = (running.hls.clone(), running.registry.clone(), running.shutdown.clone());
+        running.spawn_work("segmenters", async move { hls.run_always(&registry, &stop).await });
+        let stop = running.shutdown.clone();
+        running.spawn_work("observer", async move { observer.run(stop).await });
+        let stop = running.shutdown.clone();
+        running.spawn_work("usage", async move {
+            stop.run_until_cancelled(usage.run()).await;
         });
-        let stop = self.shutdown.clone();
-        self.spawn::<std::convert::Infallible>("observer", async move {
-            observer.run(stop).await;
-            Ok(())
-        });
+        let mut held = running.held.lock();
+        let mut reloaded = running.apply(&mut held, wanted, Some(moves));
+        reloaded.refused.splice(0..0, refused);
+        if !reloaded.is_whole() {
+            warn!("{origin}; {}", reloaded.summary());
+        }
+        running.link.set_version(last_good.as_ref().map(|word| word.version.clone()));
+        held.managed = last_good;
+        running.write_addresses()?;
+        info!(addresses = ?running.listeners.addresses(), origin, "serving");
+        Ok(())
     }
 
-    fn spawn<E: std::fmt::Display>(
-        &mut self,
-        name: &'static str,
-        server: impl Future<Output = Result<(), E>> + Send + 'static,
-    ) {
-        self.servers.spawn(async move { (name, server.await.map_err(|error| error.to_string())) });
-    }
-
-    /// Where it listens.
+    /// Where it listens now.
     #[must_use]
-    pub const fn addresses(&self) -> &Addresses {
-        &self.addresses
+    pub fn addresses(&self) -> Addresses {
+        self.running.listeners.addresses()
     }
 
     /// The token of its API.
@@ -201,123 +169,68 @@ impl Engine {
 
     /// Its live streams.
     #[must_use]
-    pub const fn registry(&self) -> &Registry {
-        &self.registry
+    pub fn registry(&self) -> &Registry {
+        &self.running.registry
     }
 
     /// Its pulls and forwards.
     #[must_use]
-    pub const fn tasks(&self) -> &Arc<TaskSet> {
-        &self.tasks
+    pub fn tasks(&self) -> &Arc<TaskSet> {
+        &self.running.tasks
     }
 
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> EngineConfig {
-        self.config.lock().clone()
+        self.running.config()
     }
 
-    /// Reads configuration and certificate again and applies what can be applied while running. Must be
-    /// called within a tokio runtime.
+    /// Reads configuration and certificate again and applies what can be applied while running. What a manager has said
+    /// goes before the file. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`EngineError`] when either is bad; everything stays as it was then.
     pub fn reload(&self) -> Result<Reloaded, EngineError> {
-        let loaded = match &self.config_file {
+        let running = &self.running;
+        let local = match &running.config_file {
             Some(path) => LoadedConfig::read(path)?,
             None => LoadedConfig::embedded(),
         };
-        let specs = options::task_specs(&loaded, self.client_tls.as_ref())?;
-        options::server_tls(&loaded)?;
-        options::client_tls(&loaded)?;
-        options::check_public_keys(&loaded)?;
-        let hls = segments::prepare(&loaded.config.apps, &self.data_dir)?;
-        let mut reloaded = Reloaded::default();
-        if let Some(tls) = &self.tls {
-            let place = format!("{}: tls", loaded.origin());
+        let mut held = running.held.lock();
+        let (wanted, refused) = match &held.managed {
+            Some(word) => Wanted::sift(&local, &word.config, &word.origin(), &held, &running.data_dir)?,
+            None => (Wanted::read(local.clone(), &held, &running.data_dir)?, Vec::new()),
+        };
+        let mut certificate = Vec::new();
+        if let Some(tls) = held.tls.as_ref().filter(|_| held.has_tls_of(&wanted)) {
+            let place = format!("{}: tls", wanted.loaded.origin());
             tls.reload().map_err(|source| EngineError::Tls { place, source })?;
-            reloaded.applied.push("certificate".into());
+            certificate.push("certificate".to_owned());
         }
-        let mut config = self.config.lock();
-        let (new, needs_restart) = reload::effective(&config, &loaded.config);
-        reloaded.needs_restart = needs_restart;
-        if let Some(log) = self.log.as_ref().filter(|_| config.log.level != new.log.level) {
-            log.set_level(new.log.level);
-            reloaded.applied.push(format!("log level {}", new.log.level.as_str()));
-        }
-        if config.http.trusted_proxies != new.http.trusted_proxies {
-            self.trusted_proxies.set(new.http.trusted_proxies.clone());
-            reloaded.applied.push("trusted proxies".into());
-        }
-        // First the tasks, so that none begins again in an application that is about to end.
-        let tasks = self.tasks.apply(specs);
-        self.apply_apps(&config, &new, hls, &mut reloaded);
-        reloaded.applied.extend(tasks);
-        *config = new;
+        let mut reloaded = running.apply(&mut held, wanted, None);
+        reloaded.applied.splice(0..0, certificate);
+        reloaded.refused.splice(0..0, refused);
+        *running.local.lock() = local;
         Ok(reloaded)
-    }
-
-    fn apply_apps(
-        &self,
-        old: &EngineConfig,
-        new: &EngineConfig,
-        hls: Vec<segments::Prepared>,
-        reloaded: &mut Reloaded,
-    ) {
-        let changes = reload::app_changes(&old.apps, &new.apps);
-        // First the rules, so that nobody enters what is about to end.
-        self.authorizer.set_apps(&new.apps);
-        for app in &changes.set {
-            self.registry.set_app_options(app.app_name.clone(), options::app_options(app));
-        }
-        for (app, options) in hls {
-            if changes.set.iter().any(|changed| changed.app_name == app) {
-                self.hls.set_app_options(app, options);
-            }
-        }
-        for app in &changes.ended {
-            if !new.apps.iter().any(|other| other.app_name == app.app_name) {
-                self.registry.remove_app_options(&app.app_name);
-                self.hls.remove_app_options(&app.app_name);
-            }
-            for broadcast in self.registry.snapshot() {
-                if broadcast.key().app == app.app_name {
-                    broadcast.close_publisher(CloseReason::Shutdown);
-                    for viewer in broadcast.viewers() {
-                        viewer.close(CloseReason::Shutdown);
-                    }
-                }
-            }
-        }
-        reloaded.applied.extend(changes.words);
     }
 
     /// Waits until a listener stops by itself, which none should. Cancel safe.
     pub async fn failed(&mut self) -> EngineError {
-        loop {
-            match self.servers.join_next().await {
-                Some(Ok((listener, result))) => {
-                    let reason = result.err().unwrap_or_else(|| "without a reason".to_owned());
-                    return DaemonError::Stopped { listener, reason }.into();
-                }
-                Some(Err(error)) => {
-                    return DaemonError::Stopped { listener: "?", reason: error.to_string() }.into();
-                }
-                None => std::future::pending().await,
-            }
-        }
+        self.running.failed().await
     }
 
     /// Accepts no more, ends viewers, publishers and tasks, and waits until all have ended. Returns whether
     /// they did in time, which is [`SHUTDOWN_TIMEOUT`].
     pub async fn shutdown(&mut self) -> bool {
-        self.shutdown.cancel();
+        let running = &self.running;
+        running.shutdown.cancel();
+        running.listeners.let_go();
         let ended = async {
-            self.tasks.stop().await;
-            while self.servers.join_next().await.is_some() {}
+            running.tasks.stop().await;
+            running.ended().await;
         };
         let drained = timeout(SHUTDOWN_TIMEOUT, ended).await.is_ok();
-        if let Err(error) = self.data_dir.remove(&ENGINE.addresses_file()) {
+        if let Err(error) = running.data_dir.remove(&ENGINE.addresses_file()) {
             warn!(%error, "the file of addresses stays");
         }
         drained
@@ -326,6 +239,32 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shutdown.cancel();
+        self.running.abort();
+    }
+}
+
+/// What an engine begins with.
+struct Begin {
+    wanted: Wanted,
+    refused: Vec<Refusal>,
+    last_good: Option<LastGood>,
+}
+
+impl Begin {
+    /// With what the manager said last, as far as it can be had, else with the engine's own file.
+    fn of(
+        local: &LoadedConfig,
+        last_good: Option<LastGood>,
+        data_dir: &DataDir,
+    ) -> Result<Self, EngineError> {
+        let held = Held::default();
+        if let Some(word) = last_good {
+            match Wanted::sift(local, &word.config, &word.origin(), &held, data_dir) {
+                Ok((wanted, refused)) => return Ok(Self { wanted, refused, last_good: Some(word) }),
+                Err(error) => warn!(%error, "the manager's last configuration cannot be used"),
+            }
+        }
+        let wanted = Wanted::read(local.clone(), &held, data_dir)?;
+        Ok(Self { wanted, refused: Vec::new(), last_good: None })
     }
 }

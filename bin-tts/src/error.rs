@@ -15,7 +15,7 @@ pub enum EngineError {
     /// The certificate cannot be used.
     #[error("{place}: {source}")]
     Tls {
-        /// The field that names the files.
+        /// The configuration, a colon, and the field that names the files.
         place: String,
         /// Why.
         source: TlsError,
@@ -23,10 +23,18 @@ pub enum EngineError {
     /// Nothing can be asked over HTTP.
     #[error("{place}: {reason}")]
     HttpClient {
-        /// The field that says whom to trust.
+        /// The configuration, a colon, and the field that says whom to trust.
         place: String,
         /// Why.
         reason: String,
+    },
+    /// A folder for segments cannot be used.
+    #[error("{field}: {source}")]
+    Segments {
+        /// The field that names the folder.
+        field: String,
+        /// Why.
+        source: DaemonError,
     },
     /// The data folder, a listener or the system fails it.
     #[error(transparent)]
@@ -39,7 +47,34 @@ impl EngineError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Tls { .. } | Self::HttpClient { .. } => EXIT_CONFIGURATION,
-            Self::Daemon(error) => error.exit_code(),
+            Self::Daemon(error) | Self::Segments { source: error, .. } => error.exit_code(),
+        }
+    }
+
+    /// The field of the configuration that is at fault, if there is one: `pulls[3].urls[0]`.
+    #[must_use]
+    pub fn field(&self) -> Option<String> {
+        match self {
+            Self::Config(ConfigError::Invalid { path, .. })
+            | Self::Segments { field: path, .. }
+            | Self::Daemon(DaemonError::Bind { place: path, .. }) => Some(path.clone()),
+            Self::Tls { place, .. } | Self::HttpClient { place, .. } => {
+                place.rsplit(": ").next().map(str::to_owned)
+            }
+            Self::Config(_) | Self::Daemon(_) => None,
+        }
+    }
+
+    /// Why alone, without the place.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Config(ConfigError::Invalid { message, .. }) => message.clone(),
+            Self::Tls { source, .. } => source.to_string(),
+            Self::HttpClient { reason, .. } => reason.clone(),
+            Self::Segments { source, .. } => source.to_string(),
+            Self::Daemon(DaemonError::Bind { source, .. }) => source.to_string(),
+            other => other.to_string(),
         }
     }
 }

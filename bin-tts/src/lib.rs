@@ -6,28 +6,36 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | command line |
-//! | [`engine`], [`reload`] | start, shutdown; what a reload applies |
+//! | [`engine`], `running` | start, shutdown; the parts that run |
+//! | `wanted`, `apply`, [`reload`] | a configuration with all it needs; making it hold while running |
+//! | [`link`] | following the manager, and telling it what happens |
 //! | [`options`] | configuration to library options, written once |
 //! | [`listeners`], [`auth`] | sockets; who may publish and play |
 //! | [`tasks`] | pulls and forwards |
+//! | [`vod`] | video on demand, passed through |
 //! | `segments` | HLS of the applications |
 //! | [`observe`], [`metrics`], [`api`] | rates, OpenMetrics, the HTTP API |
 //! | [`process`], [`banner`] | the process around it; what it shares with the manager is in `streamer-daemon` |
 
 pub mod api;
+mod apply;
 pub mod args;
 pub mod auth;
 pub mod banner;
 pub mod engine;
 mod error;
+pub mod link;
 pub mod listeners;
 pub mod metrics;
 pub mod observe;
 pub mod options;
 pub mod process;
 pub mod reload;
+mod running;
 mod segments;
 pub mod tasks;
+pub mod vod;
+mod wanted;
 
 pub use args::Args;
 pub use engine::{Engine, EngineOptions};

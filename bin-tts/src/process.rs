@@ -60,7 +60,7 @@ fn serve(runtime: &Runtime, options: EngineOptions) -> Result<u8, EngineError> {
         let origin = options.loaded.origin().to_owned();
         let token_file = options.data_dir.file(TOKEN_FILE);
         let mut engine = Engine::start(options).await?;
-        say(&banner::banner(&engine.config(), &origin, engine.addresses(), &token_file));
+        say(&banner::banner(&engine.config(), &origin, &engine.addresses(), &token_file));
         systemd::ready("serving");
         let stopped = watch(&mut signals, &mut engine).await;
         systemd::stopping();
@@ -92,7 +92,7 @@ async fn watch(signals: &mut Signals, engine: &mut Engine) -> Option<EngineError
 fn reload(engine: &Engine) {
     systemd::reloading();
     match engine.reload() {
-        Ok(reloaded) if reloaded.needs_restart.is_empty() => {
+        Ok(reloaded) if reloaded.is_whole() => {
             info!("configuration reloaded; {}", reloaded.summary());
         }
         Ok(reloaded) => warn!("configuration reloaded; {}", reloaded.summary()),

@@ -9,16 +9,20 @@ use streamer_core::AppName;
 use streamer_daemon::{DaemonError, DataDir};
 use streamer_http::{Hls, HlsAppOptions, HlsStore};
 
+use crate::error::EngineError;
 use crate::options::hls_app_options;
 
 /// The options of each of `apps`, whose folders are there and can be used.
 ///
 /// # Errors
-/// [`DaemonError::DataDir`] naming the folder that cannot be made.
-pub(crate) fn prepare(apps: &[AppConfig], data_dir: &DataDir) -> Result<Vec<Prepared>, DaemonError> {
+/// [`EngineError::Segments`] naming the folder that cannot be made.
+pub(crate) fn prepare(apps: &[AppConfig], data_dir: &DataDir) -> Result<Vec<Prepared>, EngineError> {
     apps.iter()
-        .map(|app| {
-            let store = app.hls.disk.as_ref().map(|disk| folder(disk, data_dir)).transpose()?;
+        .enumerate()
+        .map(|(index, app)| {
+            let field = || format!("apps[{index}].hls.disk.folder");
+            let store = app.hls.disk.as_ref().map(|disk| folder(disk, data_dir)).transpose();
+            let store = store.map_err(|source| EngineError::Segments { field: field(), source })?;
             Ok((app.app_name.clone(), hls_app_options(app, store)))
         })
         .collect()
@@ -59,7 +63,7 @@ mod tests {
         let stored = |app: &AppConfig| {
             let prepared = prepare(std::slice::from_ref(app), &data_dir)?;
             let options = handle(prepared).app_options(&app.app_name);
-            Ok::<_, DaemonError>(options.store.as_ref().map(|store| store.max_bytes))
+            Ok::<_, EngineError>(options.store.as_ref().map(|store| store.max_bytes))
         };
         assert_eq!(stored(&app).unwrap(), None);
         app.hls.disk = Some(HlsDiskConfig { folder: "segments".into(), max_bytes: 7 });

@@ -33,7 +33,7 @@ async fn thousands_of_half_open_handshakes_hinder_no_publisher() {
     streamer_daemon::descriptors::raise_limit();
     let folder = tempfile::tempdir().unwrap();
     let loopback = json!({ "bind": ["127.0.0.1"], "port": 0 });
-    let config = json!({ "listeners": { "rtmp": loopback, "http": loopback, "api": loopback } });
+    let config = json!({ "listeners": { "rtmp": loopback, "http": loopback, "api": loopback }, "manager": null, "vod": null });
     std::fs::write(folder.path().join("engine.json"), config.to_string()).unwrap();
     let data = folder.path().join("data");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tts"));

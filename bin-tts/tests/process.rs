@@ -31,7 +31,7 @@ fn write(folder: &Path, config: &Value) {
 
 fn free_ports() -> Value {
     let loopback = json!({ "bind": ["127.0.0.1"], "port": 0 });
-    json!({ "listeners": { "rtmp": loopback, "http": loopback, "api": loopback } })
+    json!({ "listeners": { "rtmp": loopback, "http": loopback, "api": loopback }, "manager": null, "vod": null })
 }
 
 /// Runs it to its end: exit code, standard output, standard error.

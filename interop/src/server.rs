@@ -31,6 +31,8 @@ impl Server {
         let config = format!(
             r#"{{
                 "listeners": {{ "rtmp": {listener}, "http": {listener}, "api": {listener} }},
+                "manager": null,
+                "vod": null,
                 "apps": [{{
                     "app_name": "live", "source_type": "rtmp_push", "wait_for_publisher_ms": 60000 {app}
                 }}]

@@ -2,17 +2,20 @@
 
 mod envelope;
 mod routes;
+mod snapshot;
 mod token;
 mod view;
 
 use std::sync::Arc;
 
 use streamer_core::Registry;
-use streamer_http::{Hls, HttpStats};
-use streamer_net::AcceptStats;
+use streamer_daemon::usage::Usage;
+use streamer_http::Hls;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::AuthStats;
+use crate::link::LinkState;
+use crate::listeners::ListenerSet;
 use crate::observe::Observer;
 use crate::tasks::TaskSet;
 
@@ -33,10 +36,12 @@ pub struct ApiState {
     pub observer: Arc<Observer>,
     /// Pulls and forwards.
     pub tasks: Arc<TaskSet>,
-    /// The listeners' counters, by name.
-    pub listeners: Vec<(&'static str, Arc<AcceptStats>)>,
-    /// The counters of those for HTTP streaming, by name.
-    pub media_ports: Vec<(&'static str, Arc<HttpStats>)>,
+    /// The listeners.
+    pub listeners: Arc<ListenerSet>,
+    /// What is known of the link to the manager.
+    pub link: Arc<LinkState>,
+    /// What the process uses of the machine.
+    pub usage: Arc<Usage>,
     /// HLS, which these serve.
     pub hls: Hls,
     /// What was asked of other servers about access.

@@ -9,18 +9,20 @@ use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
-use streamer_control::link::engine_api::{StreamBody, TaskBody, ViewerBody};
+use streamer_control::link::Endpoint;
+use streamer_control::link::engine_api::{StreamBody, TakeSnapshot, TaskBody, ViewerBody};
 use streamer_core::StreamKey;
 use streamer_core::hub::{Broadcast, CloseReason};
 use tracing::info;
 
 use super::envelope::{ApiError, Data, Done, List};
+use super::snapshot;
 use super::view;
 use super::{ApiState, token};
 use crate::metrics::{self, AccessRow, HlsRow, ListenerRow, MediaPortRow, Scrape, TaskRow};
 use crate::observe::StreamView;
 
-/// The whole API; everything but `/healthz` asks for the token.
+/// The whole API; everything but `/healthz` asks for the token or a seal.
 pub fn router(state: ApiState) -> Router {
     Router::new()
         .route("/healthz", get(health))
@@ -31,6 +33,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/v1/streams/{app}/{stream}/viewers/{id}", delete(close_viewer))
         .route("/v1/streams/{app}/{stream}/publisher", delete(close_publisher))
         .route("/v1/tasks", get(list_tasks))
+        .route(TakeSnapshot::PATH, get(snapshot::take))
         .fallback(async || ApiError::not_found("there is no such path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
@@ -49,8 +52,10 @@ async fn health(State(state): State<ApiState>) -> Result<Done, ApiError> {
 async fn show_metrics(State(state): State<ApiState>) -> Result<Response, ApiError> {
     let mut scrape = Scrape::new(&state.observer.streams(), state.observer.rest());
     scrape.waiting = state.registry.waiting() as u64;
-    scrape.listeners = state.listeners.iter().map(|(name, stats)| listener_row(name, stats)).collect();
-    scrape.media_ports = state.media_ports.iter().map(|(name, stats)| media_port_row(name, stats)).collect();
+    let listeners = state.listeners.seen();
+    scrape.listeners = listeners.iter().map(|of| listener_row(of.name, &of.connections)).collect();
+    let media_ports = listeners.iter().filter_map(|of| Some(media_port_row(of.name, of.http.as_ref()?)));
+    scrape.media_ports = media_ports.collect();
     let levels = state.hls.levels();
     scrape.hls = HlsRow {
         presentations: levels.presentations as u64,

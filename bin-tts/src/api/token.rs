@@ -1,4 +1,4 @@
-//! The bearer token of the API (RFC 6750 2.1).
+//! Who may call the API: holders of its bearer token (RFC 6750 2.1), and the manager by the seal of the link.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use streamer_control::link::serve;
 use subtle::ConstantTimeEq;
 
 use super::ApiState;
@@ -39,7 +40,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Lets requests pass that show the token, and those for what is open.
+/// Lets requests pass that show the token or are sealed, and those for what is open.
 pub(super) async fn guard(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let open = match request.uri().path() {
         "/healthz" => true,
@@ -48,6 +49,9 @@ pub(super) async fn guard(State(state): State<ApiState>, request: Request, next:
     };
     if open || state.token.admits(request.headers().get(header::AUTHORIZATION)) {
         return next.run(request).await;
+    }
+    if serve::is_sealed(&request) {
+        return serve::guard(State(state.link.key.clone()), request, next).await;
     }
     let message = "a bearer token is needed; it is kept in the data folder, in the file engine-token";
     let mut response = ApiError::new(StatusCode::UNAUTHORIZED, message).into_response();

@@ -25,10 +25,11 @@ pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.expect("it takes too long")
 }
 
-/// A configuration that listens on free ports of loopback, with `more` put over it.
+/// A configuration that listens on free ports of loopback and follows no manager, with `more` put over it.
 pub(crate) fn config(more: Value) -> Value {
     let loopback = json!({ "bind": ["127.0.0.1"], "port": 0 });
-    let mut config = json!({ "listeners": { "rtmp": loopback, "http": loopback, "api": loopback } });
+    let listeners = json!({ "rtmp": loopback, "http": loopback, "api": loopback });
+    let mut config = json!({ "listeners": listeners, "manager": null, "vod": null });
     merge(&mut config, more);
     config
 }
@@ -52,7 +53,11 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(more: Value) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), more).await
+    }
+
+    /// In a folder that may have been another engine's before.
+    pub(crate) async fn start_in(folder: TempDir, more: Value) -> Self {
         write_config(folder.path(), &config(more));
         let path = folder.path().join("engine.json");
         let options = EngineOptions {
