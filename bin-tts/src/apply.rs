@@ -34,7 +34,9 @@ impl Running {
             forwards: Vec::new(),
             ..new.clone()
         });
-        if let Some(log) = self.log.as_ref().filter(|_| old.log.level != new.log.level) {
+        // The log began with the level of the engine's own file, which is not the one a manager wants.
+        let level = if begins { self.local.lock().config.log.level } else { old.log.level };
+        if let Some(log) = self.log.as_ref().filter(|_| level != new.log.level) {
             log.set_level(new.log.level);
             reloaded.applied.push(format!("log level {}", new.log.level.as_str()));
         }
