@@ -35,6 +35,7 @@ pub const DEFAULT_CALLBACK_CACHE_S: u64 = 10;
 ///    token passes; with neither, no token is needed;
 /// 3. `callback` is asked last, of those who came so far, and must grant as well.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthConfig {
     /// The key shared with whoever signs URLs.
@@ -44,8 +45,10 @@ pub struct AuthConfig {
     /// A server that is asked.
     pub callback: Option<CallbackConfig>,
     /// Networks that alone are let in; empty for every address.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub allow: Vec<IpNet>,
     /// Networks that are refused; they win over `allow`.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub deny: Vec<IpNet>,
 }
 
@@ -53,6 +56,7 @@ pub struct AuthConfig {
 /// is needed; `nbf` holds where it is present. The claims `app`, `stream`, `action` (a text) and `actions` (a
 /// list), the latter of `publish` and `play`, are optional and bind the token where they are present.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JwtConfig {
     /// What their signatures are checked with.
@@ -73,6 +77,7 @@ pub struct JwtConfig {
 
 /// What signatures of tokens are checked with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum JwtKeys {
     /// A secret shared with the issuer, for the algorithms `HS…`.
@@ -85,6 +90,7 @@ pub enum JwtKeys {
 
 /// A signature algorithm of tokens (RFC 7518, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[allow(clippy::upper_case_acronyms, reason = "names of the specification")]
 pub enum JwtAlgorithm {
     /// HMAC with SHA-256.
@@ -128,6 +134,7 @@ impl JwtConfig {
 /// A server that is asked by an HTTP POST. A status 2xx grants; 401, 403 and 404 refuse; everything else, and no
 /// answer, is a failure. Redirects are not followed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CallbackConfig {
     /// Where it is asked.
@@ -146,6 +153,7 @@ pub struct CallbackConfig {
 
 /// What it means that a callback fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// Nobody is let in.

@@ -117,8 +117,23 @@ impl<'de> Deserialize<'de> for SourceType {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for SourceType {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some("How streams come in, read without regard to case."))
+            .examples(Self::ALL.into_iter().filter(|kind| kind.is_supported()).map(|kind| kind.as_str()))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for SourceType {}
+
 /// What happens to the second publisher of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DuplicateConfig {
     /// It is refused.
@@ -130,6 +145,7 @@ pub enum DuplicateConfig {
 
 /// What happens to a viewer that is too slow for its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SlowViewerConfig {
     /// It is skipped forward to the newest random access point.
@@ -141,10 +157,12 @@ pub enum SlowViewerConfig {
 
 /// One application: a group of streams with one kind of input and one policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AppConfig {
     /// Unique name: 2 to 40 of `A-Z a-z 0-9 - _`.
     #[serde(with = "name")]
+    #[cfg_attr(feature = "openapi", schema(value_type = name::AppNameText))]
     pub app_name: AppName,
     /// How its streams come in.
     pub source_type: SourceType,

@@ -13,6 +13,7 @@ use super::tasks::{ForwardConfig, PullConfig};
 
 /// The whole file. Every field may be left out; `{}` is the default configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineConfig {
     /// Where the engine listens.
@@ -69,6 +70,7 @@ impl Default for EngineConfig {
 
 /// Where the engine listens; `null` switches a listener off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Listeners {
     /// RTMP.
@@ -97,10 +99,12 @@ impl Default for Listeners {
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ListenerConfig {
     /// Addresses to listen on. `::` is every address of the machine, IPv4 and IPv6.
     #[serde(default = "every_address")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub bind: Vec<IpAddr>,
     /// Port; 0 takes a free one.
     pub port: u16,
@@ -120,9 +124,11 @@ fn every_address() -> Vec<IpAddr> {
 
 /// The listener of the engine's own HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
     /// Addresses to listen on; loopback unless set.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub bind: Vec<IpAddr>,
     /// Port; 0 takes a free one.
     pub port: u16,
@@ -139,9 +145,11 @@ impl Default for ApiConfig {
 
 /// The manager of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ManagerLinkConfig {
     /// Address of its Config Server.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub address: SocketAddr,
 }
 
@@ -153,9 +161,11 @@ impl Default for ManagerLinkConfig {
 
 /// Where the engine's event messages go, over UDP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EventsConfig {
     /// Address the manager receives them on, and the engine sends them to.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub address: SocketAddr,
 }
 
@@ -167,24 +177,30 @@ impl Default for EventsConfig {
 
 /// Certificate and key, as PEM files. Relative paths begin at the folder of the configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// The certificate and those that lead to its issuer.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub certificate: PathBuf,
     /// The private key.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub private_key: PathBuf,
 }
 
 /// Whom outgoing TLS connections trust. Relative paths begin at the folder of the configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClientTlsConfig {
     /// PEM file of the root certificates; no others are trusted.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub ca: PathBuf,
 }
 
 /// What is logged, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     /// The least urgent level that is logged.
@@ -195,6 +211,7 @@ pub struct LogConfig {
 
 /// Urgency of what is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// What failed.
@@ -235,6 +252,7 @@ impl LogLevel {
 
 /// Form of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// Lines for people.
@@ -266,6 +284,7 @@ impl LogFormat {
 
 /// Bounds on what peers may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Most connections of one listener, from 1.
@@ -287,6 +306,7 @@ impl Default for LimitsConfig {
 /// Which headers of FLV are sent to a player that does not say what it knows. H.264 and AAC are the same in
 /// all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PlayerDialect {
     /// FLV as Adobe left it: no HEVC, AV1, Opus, ...
@@ -299,6 +319,7 @@ pub enum PlayerDialect {
 
 /// How RTMP is spoken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RtmpConfig {
     /// What players get that announce nothing of Enhanced RTMP.
@@ -313,9 +334,11 @@ impl Default for RtmpConfig {
 
 /// How HTTP streaming is spoken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
     /// Networks of reverse proxies whose word about a client's address is taken.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub trusted_proxies: Vec<IpNet>,
     /// The header field they write it in.
     pub proxy_header: ProxyHeaderConfig,
@@ -338,6 +361,7 @@ impl Default for HttpConfig {
 
 /// The header field that proxies write a client's address in. Only this one is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProxyHeaderConfig {
     /// `X-Forwarded-For`.

@@ -25,6 +25,7 @@ pub const MAX_ADAPTIVE_STREAMS: usize = 16;
 
 /// When the segments of a stream are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HlsMode {
     /// Never: there is no HLS.
@@ -38,6 +39,7 @@ pub enum HlsMode {
 
 /// HLS of one application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct HlsConfig {
     /// When segments are made.
@@ -78,9 +80,11 @@ impl Default for HlsConfig {
 
 /// Segments on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HlsDiskConfig {
     /// The folder; a relative one begins at the data folder. It is the engine's alone.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub folder: PathBuf,
     /// Bytes that one stream may hold there, in each container; the oldest go first.
     pub max_bytes: u64,
@@ -88,6 +92,7 @@ pub struct HlsDiskConfig {
 
 /// What of a segment is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HlsEncryptionMethod {
     /// All of it; there are no partial segments then.
@@ -99,6 +104,7 @@ pub enum HlsEncryptionMethod {
 
 /// Encryption of segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HlsEncryptionConfig {
     /// What of a segment is encrypted.
@@ -110,13 +116,16 @@ pub struct HlsEncryptionConfig {
 
 /// Streams of one application that are the same content at different rates, tied into one playlist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveConfig {
     /// Name of the playlist, in the place of a stream's name; unique in the application.
     #[serde(with = "name")]
+    #[cfg_attr(feature = "openapi", schema(value_type = name::StreamNameText))]
     pub name: StreamName,
     /// The streams, the best first.
     #[serde(with = "name::list")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<name::StreamNameText>))]
     pub streams: Vec<StreamName>,
 }
 

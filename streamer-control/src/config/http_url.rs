@@ -68,6 +68,21 @@ impl<'de> Deserialize<'de> for HttpUrl {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for HttpUrl {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .max_length(Some(MAX_URL_BYTES))
+            .pattern(Some("^https?://"))
+            .description(Some("An `http` or `https` URL."))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for HttpUrl {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use super::tasks::{ForwardConfig, PullConfig};
 
 /// Where the engine listens for media; `null` switches a listener off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct MediaListeners {
     /// RTMP.
@@ -34,6 +35,7 @@ impl Default for MediaListeners {
 /// Settings of the engine as a whole. Paths of files are those of the engine's machine; relative ones begin at
 /// the folder of its configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSettings {
     /// Where it listens for media.
@@ -60,6 +62,7 @@ impl Default for EngineSettings {
 
 /// All that a manager tells an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ManagedConfig {
     /// Settings of the engine as a whole.

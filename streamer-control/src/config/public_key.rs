@@ -55,6 +55,21 @@ impl<'de> Deserialize<'de> for PublicKey {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for PublicKey {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .max_length(Some(MAX_PUBLIC_KEY_BYTES))
+            .pattern(Some("-----BEGIN (RSA )?PUBLIC KEY-----"))
+            .description(Some("A public key in PEM."))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for PublicKey {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -72,6 +72,21 @@ impl<'de> Deserialize<'de> for StreamUrl {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for StreamUrl {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .max_length(Some(MAX_URL_BYTES))
+            .pattern(Some("^rtmps?://"))
+            .description(Some("An `rtmp` or `rtmps` URL of at least an application and a stream."))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for StreamUrl {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

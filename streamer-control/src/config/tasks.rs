@@ -19,6 +19,7 @@ pub const DEFAULT_PULL_IDLE_MS: u64 = 10_000;
 
 /// When a stream is fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PullMode {
     /// As long as the engine runs.
@@ -30,13 +31,16 @@ pub enum PullMode {
 
 /// A stream fetched from another server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PullConfig {
     /// Its application, of type `rtmp_pull`.
     #[serde(with = "name")]
+    #[cfg_attr(feature = "openapi", schema(value_type = name::AppNameText))]
     pub app: AppName,
     /// Its name within the application.
     #[serde(with = "name")]
+    #[cfg_attr(feature = "openapi", schema(value_type = name::StreamNameText))]
     pub stream: StreamName,
     /// Whether it runs.
     #[serde(default = "default_enabled")]
@@ -55,6 +59,7 @@ pub struct PullConfig {
     pub return_to_preferred_s: u64,
     /// Address of this machine to leave by; `null` asks the routing table.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub local_address: Option<IpAddr>,
 }
 
@@ -80,24 +85,29 @@ impl PullConfig {
 
 /// A stream pushed to another server, watched or not, however it came in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ForwardConfig {
     /// Its name, unique within the application; of the same characters as a stream's.
     #[serde(with = "name")]
+    #[cfg_attr(feature = "openapi", schema(value_type = name::StreamNameText))]
     pub name: StreamName,
     /// Whether it runs.
     #[serde(default = "default_enabled")]
     pub enabled: bool,
     /// The application of the stream.
     #[serde(with = "name")]
+    #[cfg_attr(feature = "openapi", schema(value_type = name::AppNameText))]
     pub app: AppName,
     /// The stream.
     #[serde(with = "name")]
+    #[cfg_attr(feature = "openapi", schema(value_type = name::StreamNameText))]
     pub stream: StreamName,
     /// Where it goes.
     pub url: StreamUrl,
     /// Address of this machine to leave by; `null` asks the routing table.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub local_address: Option<IpAddr>,
     /// Whether to encrypt though the URL says `rtmp`.
     #[serde(default)]

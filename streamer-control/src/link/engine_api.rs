@@ -24,6 +24,7 @@ impl Endpoint for TakeSnapshot {
 
 /// The engine as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Snapshot {
     /// Names the run of the engine.
     pub engine: String,
@@ -49,6 +50,7 @@ pub struct Snapshot {
 
 /// One listener of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListenerBody {
     /// Name of the process that listens.
     pub process: String,
@@ -57,6 +59,7 @@ pub struct ListenerBody {
     /// `tcp` or `udp`.
     pub transport: String,
     /// Where it listens.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub addresses: Vec<SocketAddr>,
     /// Connections now.
     pub connections: u64,
@@ -64,6 +67,7 @@ pub struct ListenerBody {
 
 /// What a process uses of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProcessBody {
     /// Process number.
     pub pid: u32,
@@ -81,6 +85,7 @@ pub struct ProcessBody {
 
 /// One viewer and what it watches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StreamViewerBody {
     /// Application of the stream.
     pub app: String,
@@ -93,6 +98,7 @@ pub struct StreamViewerBody {
 
 /// One live stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StreamBody {
     /// Its application.
     pub app: String,
@@ -122,15 +128,18 @@ pub struct StreamBody {
 
 /// Who publishes a stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PublisherBody {
     /// Short protocol name.
     pub protocol: String,
     /// Address, if there is one.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub address: Option<SocketAddr>,
 }
 
 /// One track. What its codec does not have is `null`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrackBody {
     /// Its name: `video0`, `audio0`, ...
     pub id: String,
@@ -154,6 +163,7 @@ pub struct TrackBody {
 
 /// What came in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IngestBody {
     /// Payload bytes.
     pub bytes: u64,
@@ -195,6 +205,7 @@ pub struct IngestBody {
 
 /// Viewers of one protocol and what they were given, those who left included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AudienceBody {
     /// Viewers there now.
     pub present: u64,
@@ -212,12 +223,14 @@ pub struct AudienceBody {
 
 /// One viewer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ViewerBody {
     /// Names it within the process.
     pub id: u64,
     /// Short protocol name.
     pub protocol: String,
     /// Address, if there is one.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub address: Option<SocketAddr>,
     /// Whether it is the server's own (a forward).
     pub internal: bool,
@@ -235,6 +248,7 @@ pub struct ViewerBody {
 
 /// One pull or forward.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TaskBody {
     /// `pull` or `forward`.
     pub kind: String,

@@ -24,12 +24,14 @@ impl Endpoint for FollowConfig {
 
 /// Who asks, and what it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FollowRequest {
     /// Names this run of the engine; another run has another one.
     pub engine: String,
     /// Version of its program.
     pub program_version: String,
     /// Where its own API listens.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub api: Vec<SocketAddr>,
     /// The configuration it has, if any.
     pub known: Option<ConfigVersion>,
@@ -39,6 +41,7 @@ pub struct FollowRequest {
 
 /// Names one state of one store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConfigVersion {
     /// Names the store, so that a version of another one is never taken for known.
     pub store: String,
@@ -48,6 +51,7 @@ pub struct ConfigVersion {
 
 /// The configuration in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FollowResponse {
     /// Its version.
     pub version: ConfigVersion,
@@ -68,6 +72,7 @@ impl Endpoint for ReportApplied {
 
 /// What became of a configuration in the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AppliedReport {
     /// Names the run of the engine.
     pub engine: String,
@@ -85,6 +90,7 @@ pub struct AppliedReport {
 
 /// One thing that could not be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Refusal {
     /// What, as a path into the configuration: `settings.listeners.rtmp`.
     pub path: String,
