@@ -33,7 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "streamer-rtmp",
         ],
     ),
-    ("streamer-manager", &["streamer-control"]),
+    ("streamer-manager", &["streamer-control", "streamer-vod"]),
     ("examples", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
     ("streamer-bench", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp", "streamer-vod"]),
     (

@@ -9,11 +9,13 @@
 //! | [`accounts`] | users, tokens, sessions and the audit log |
 //! | [`webhook`] | telling others of events, surely |
 //! | [`clock`] | the wall clock as a value |
+//! | [`rest`] | the REST API |
 
 pub mod accounts;
 pub mod clock;
 pub mod configuration;
 pub mod document;
 pub mod mask;
+pub mod rest;
 pub mod store;
 pub mod webhook;

@@ -1,0 +1,358 @@
+//! Streams: those that are configured and those that are live, as one list.
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use streamer_control::config::PullConfig;
+use streamer_control::link::engine_api::{
+    AudienceBody, IngestBody, PublisherBody, Snapshot, StreamBody, TaskBody, TrackBody,
+};
+use utoipa::ToSchema;
+
+use super::RestState;
+use super::caller::Caller;
+use super::change::{Change, IfMatch, PatchBody, created, patched, replaced, shown};
+use super::engine::Unreachable;
+use super::envelope::{Data, DataBody, Done, DoneBody, List, ListBody};
+use super::error::ApiError;
+use super::page::{StreamListParams, holds, paged};
+use super::request::{Json, Named, Params};
+use super::state::StreamState;
+use crate::document::{ConfigDocument, EntityKind};
+
+/// One stream.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StreamView {
+    /// Its application.
+    app: String,
+    /// Its name.
+    stream: String,
+    /// How it is; `null` when the engine cannot be reached.
+    state: Option<StreamState>,
+    /// Why it is so, if there is more to say.
+    reason: Option<String>,
+    /// How it is fetched; `null` for a stream that is pushed. Secrets are masked.
+    #[schema(value_type = Option<PullConfig>)]
+    source: Option<Value>,
+    /// When it began, Unix milliseconds; `null` while it is not live.
+    since_unix_ms: Option<u64>,
+    /// How long it is live, milliseconds.
+    uptime_ms: Option<u64>,
+    /// Who publishes it.
+    publisher: Option<PublisherBody>,
+    /// Its tracks, with codec, resolution and what else the codec says.
+    tracks: Vec<TrackBody>,
+    /// What came in: bytes, frames, bit rate, pictures per second, GOP.
+    ingest: Option<IngestBody>,
+    /// Viewers there now, the server's own readers included.
+    viewer_count: u64,
+    /// Viewers and what they were given, by protocol.
+    audience: BTreeMap<String, AudienceBody>,
+    /// Why fetching failed last.
+    last_error: Option<String>,
+    /// Times fetching was tried again.
+    retries: u64,
+}
+
+/// What is known of one stream.
+#[derive(Clone, Copy, Default)]
+struct Known<'a> {
+    source: Option<&'a PullConfig>,
+    live: Option<&'a StreamBody>,
+    task: Option<&'a TaskBody>,
+}
+
+impl Known<'_> {
+    fn state(&self, reachable: bool) -> Option<StreamState> {
+        if !reachable {
+            return None;
+        }
+        let live = self.live.and_then(|live| StreamState::from_name(&live.state));
+        let task = self.task.and_then(|task| StreamState::from_name(&task.state));
+        // A stream that waits for its publisher is better described by what its pull does meanwhile.
+        let stopped = self.source.is_some_and(|source| !source.enabled).then_some(StreamState::Stopped);
+        live.filter(|state| *state == StreamState::Streaming)
+            .or(stopped)
+            .or(task.filter(|state| *state != StreamState::Streaming))
+            .or(live)
+            .or(Some(StreamState::Waiting))
+    }
+
+    fn view(self, app: &str, stream: &str, unreachable: Option<&Unreachable>) -> StreamView {
+        let state = self.state(unreachable.is_none());
+        let last_error = self.task.and_then(|task| task.last_error.clone());
+        let reason = match state {
+            None => unreachable.map(ToString::to_string),
+            Some(StreamState::Retrying) => last_error.clone(),
+            Some(_) => None,
+        };
+        StreamView {
+            app: app.to_owned(),
+            stream: stream.to_owned(),
+            state,
+            reason,
+            source: self.source.map(shown),
+            since_unix_ms: self.live.map(|live| live.since_unix_ms),
+            uptime_ms: self.live.map(|live| live.uptime_ms),
+            publisher: self.live.map(|live| live.publisher.clone()),
+            tracks: self.live.map(|live| live.tracks.clone()).unwrap_or_default(),
+            ingest: self.live.map(|live| live.ingest.clone()),
+            viewer_count: self.live.map_or(0, |live| live.viewer_count),
+            audience: self.live.map(|live| live.audience.clone()).unwrap_or_default(),
+            last_error,
+            retries: self.task.map_or(0, |task| task.retries),
+        }
+    }
+}
+
+type Streams<'a> = HashMap<(&'a str, &'a str), Known<'a>>;
+
+/// Everything known of the streams that `wanted` lets through.
+fn known<'a>(
+    document: &'a ConfigDocument,
+    snapshot: Option<&'a Snapshot>,
+    wanted: impl Fn(&str, &str) -> bool,
+) -> Streams<'a> {
+    let mut streams = Streams::new();
+    for pull in &document.engine.pulls {
+        let (app, stream) = (pull.app.as_str(), pull.stream.as_str());
+        if wanted(app, stream) {
+            streams.entry((app, stream)).or_default().source = Some(pull);
+        }
+    }
+    for live in snapshot.into_iter().flat_map(|snapshot| &snapshot.streams) {
+        if wanted(&live.app, &live.stream) {
+            streams.entry((&live.app, &live.stream)).or_default().live = Some(live);
+        }
+    }
+    for task in snapshot.into_iter().flat_map(|snapshot| &snapshot.tasks) {
+        if task.kind == "pull"
+            && let Some(stream) = streams.get_mut(&(task.app.as_str(), task.stream.as_str()))
+        {
+            stream.task = Some(task);
+        }
+    }
+    streams
+}
+
+/// List streams
+///
+/// Those that are configured and those that are live, over all applications or of one. While the engine cannot be
+/// reached only the configured ones are known, and their `state` is `null`.
+#[utoipa::path(get, path = "/v1/stream", tag = "stream", params(StreamListParams),
+    responses((status = 200, description = "A page of streams, by application and name.", body = ListBody<StreamView>)))]
+pub(super) async fn list(
+    State(state): State<RestState>,
+    Params(params): Params<StreamListParams>,
+) -> Result<List<StreamView>, ApiError> {
+    let config = state.config();
+    let snapshot = state.engine().snapshot().await;
+    let (snapshot, unreachable) = (snapshot.as_deref().ok(), snapshot.as_ref().err());
+    let streams = known(&config.document, snapshot, |app, stream| {
+        params.app.as_ref().is_none_or(|wanted| wanted.0 == app) && holds(stream, params.text.as_ref())
+    });
+    let entries = streams
+        .into_iter()
+        .filter(|(_, known)| {
+            params.state.is_none_or(|wanted| known.state(unreachable.is_none()) == Some(wanted))
+        })
+        .map(|((app, stream), known)| (format!("{app}/{stream}"), (app, stream, known)))
+        .collect();
+    let page = paged(entries, params.limit, params.after.as_ref(), |(app, stream, known)| {
+        known.view(app, stream, unreachable)
+    });
+    Ok(page.at(config.version.version))
+}
+
+/// Show a stream
+#[utoipa::path(get, path = "/v1/stream/{app}/{stream}", tag = "stream",
+    params(("app" = String, Path, description = "The application"), ("stream" = String, Path, description = "The stream")),
+    responses((status = 200, description = "The stream.", body = DataBody<StreamView>)))]
+pub(super) async fn show(
+    State(state): State<RestState>,
+    Named((app, stream)): Named<(String, String)>,
+) -> Result<Data<StreamView>, ApiError> {
+    let config = state.config();
+    let snapshot = state.engine().snapshot().await;
+    let (snapshot, unreachable) = (snapshot.as_deref().ok(), snapshot.as_ref().err());
+    let streams = known(&config.document, snapshot, |a, s| a == app && s == stream);
+    match (streams.get(&(app.as_str(), stream.as_str())), unreachable) {
+        (Some(known), _) => Ok(Data::new(known.view(&app, &stream, unreachable)).at(config.version.version)),
+        // It may well be live: nobody knows.
+        (None, Some(unreachable)) => Err(unreachable.clone().into()),
+        (None, None) => Err(ApiError::not_found("stream")),
+    }
+}
+
+fn by<'a>(caller: &'a Caller, base: Option<u64>, doing: &'static str, name: String) -> Change<'a> {
+    Change { caller, base, doing, kind: EntityKind::Pull, name }
+}
+
+fn find<'a>(
+    document: &'a mut ConfigDocument,
+    app: &str,
+    stream: &str,
+) -> Result<&'a mut PullConfig, ApiError> {
+    let mut pulls = document.engine.pulls.iter_mut();
+    pulls
+        .find(|pull| pull.app.as_str() == app && pull.stream.as_str() == stream)
+        .ok_or_else(|| ApiError::not_found("source stream"))
+}
+
+/// Add a source stream
+///
+/// A stream that the engine fetches; its application is of type `rtmp_pull`.
+#[utoipa::path(post, path = "/v1/stream", tag = "stream", request_body = PullConfig,
+    responses((status = 200, description = "The source stream was added.", body = DoneBody)))]
+pub(super) async fn add(
+    State(state): State<RestState>,
+    caller: Caller,
+    IfMatch(base): IfMatch,
+    Json(body): Json<Value>,
+) -> Result<Done, ApiError> {
+    let pull: PullConfig = created(body)?;
+    let key = pull.key();
+    let version = state
+        .edit(by(&caller, base, "add stream", key.to_string()), |document| {
+            if document.engine.pulls.iter().any(|other| other.key() == pull.key()) {
+                return Err(ApiError::duplicated("stream"));
+            }
+            document.engine.pulls.push(pull);
+            Ok(())
+        })
+        .await?;
+    Ok(Done::new("add stream success").at(version).about(format!("/v1/stream/{key}")))
+}
+
+/// Changes one source stream to what `make` makes of it.
+async fn change(
+    state: &RestState,
+    caller: &Caller,
+    base: Option<u64>,
+    (app, stream): (String, String),
+    make: impl FnOnce(&PullConfig) -> Result<PullConfig, ApiError>,
+) -> Result<Done, ApiError> {
+    let by = by(caller, base, "change stream", format!("{app}/{stream}"));
+    let version = state
+        .edit(by, |document| {
+            let pull = find(document, &app, &stream)?;
+            let made = make(pull)?;
+            if made.key() != pull.key() {
+                let other = if made.app == pull.app { "stream" } else { "app" };
+                return Err(ApiError::parameter(other).detail("it must be as in the path"));
+            }
+            *pull = made;
+            Ok(())
+        })
+        .await?;
+    Ok(Done::new("change stream success").at(version))
+}
+
+/// Replace a source stream
+///
+/// What is left out gets its default. A masked secret stays what it is.
+#[utoipa::path(put, path = "/v1/stream/{app}/{stream}", tag = "stream", request_body = PullConfig,
+    params(("app" = String, Path, description = "The application"), ("stream" = String, Path, description = "The stream")),
+    responses((status = 200, description = "The source stream was changed.", body = DoneBody)))]
+pub(super) async fn replace(
+    State(state): State<RestState>,
+    caller: Caller,
+    IfMatch(base): IfMatch,
+    Named(name): Named<(String, String)>,
+    Json(body): Json<Value>,
+) -> Result<Done, ApiError> {
+    change(&state, &caller, base, name, |old| replaced(old, body)).await
+}
+
+/// Change a source stream
+///
+/// Fields that are given replace those that are there (RFC 7396); `null` brings back the default.
+#[utoipa::path(patch, path = "/v1/stream/{app}/{stream}", tag = "stream", request_body = PatchBody,
+    params(("app" = String, Path, description = "The application"), ("stream" = String, Path, description = "The stream")),
+    responses((status = 200, description = "The source stream was changed.", body = DoneBody)))]
+pub(super) async fn patch(
+    State(state): State<RestState>,
+    caller: Caller,
+    IfMatch(base): IfMatch,
+    Named(name): Named<(String, String)>,
+    Json(PatchBody(body)): Json<PatchBody>,
+) -> Result<Done, ApiError> {
+    change(&state, &caller, base, name, |old| patched(old, body)).await
+}
+
+/// Remove a source stream
+#[utoipa::path(delete, path = "/v1/stream/{app}/{stream}", tag = "stream",
+    params(("app" = String, Path, description = "The application"), ("stream" = String, Path, description = "The stream")),
+    responses((status = 200, description = "The source stream is gone.", body = DoneBody)))]
+pub(super) async fn remove(
+    State(state): State<RestState>,
+    caller: Caller,
+    IfMatch(base): IfMatch,
+    Named((app, stream)): Named<(String, String)>,
+) -> Result<Done, ApiError> {
+    let version = state
+        .edit(by(&caller, base, "delete stream", format!("{app}/{stream}")), |document| {
+            find(document, &app, &stream)?;
+            let other = |pull: &PullConfig| pull.app.as_str() != app || pull.stream.as_str() != stream;
+            document.engine.pulls.retain(other);
+            Ok(())
+        })
+        .await?;
+    Ok(Done::new("delete stream success").at(version))
+}
+
+/// Start a source stream
+#[utoipa::path(post, path = "/v1/stream/{app}/{stream}/start", tag = "stream",
+    params(("app" = String, Path, description = "The application"), ("stream" = String, Path, description = "The stream")),
+    responses((status = 200, description = "It is switched on.", body = DoneBody)))]
+pub(super) async fn start(
+    State(state): State<RestState>,
+    caller: Caller,
+    IfMatch(base): IfMatch,
+    Named((app, stream)): Named<(String, String)>,
+) -> Result<Done, ApiError> {
+    let by = by(&caller, base, "start stream", format!("{app}/{stream}"));
+    let version = state.edit(by, |document| switch(document, &app, &stream, true)).await?;
+    Ok(Done::new("start stream success").at(version))
+}
+
+/// Stop a source stream
+///
+/// It stays configured.
+#[utoipa::path(post, path = "/v1/stream/{app}/{stream}/stop", tag = "stream",
+    params(("app" = String, Path, description = "The application"), ("stream" = String, Path, description = "The stream")),
+    responses((status = 200, description = "It is switched off.", body = DoneBody)))]
+pub(super) async fn stop(
+    State(state): State<RestState>,
+    caller: Caller,
+    IfMatch(base): IfMatch,
+    Named((app, stream)): Named<(String, String)>,
+) -> Result<Done, ApiError> {
+    let by = by(&caller, base, "stop stream", format!("{app}/{stream}"));
+    let version = state.edit(by, |document| switch(document, &app, &stream, false)).await?;
+    Ok(Done::new("stop stream success").at(version))
+}
+
+fn switch(document: &mut ConfigDocument, app: &str, stream: &str, enabled: bool) -> Result<(), ApiError> {
+    find(document, app, stream)?.enabled = enabled;
+    Ok(())
+}
+
+/// Kick the publisher of a stream
+///
+/// It may come back unless the application refuses it.
+#[utoipa::path(delete, path = "/v1/stream/{app}/{stream}/publisher", tag = "stream",
+    params(("app" = String, Path, description = "The application"), ("stream" = String, Path, description = "The stream")),
+    responses((status = 200, description = "The publisher is gone.", body = DoneBody)))]
+pub(super) async fn kick(
+    State(state): State<RestState>,
+    Named((app, stream)): Named<(String, String)>,
+) -> Result<Done, ApiError> {
+    if state.engine().close_publisher(&app, &stream).await? {
+        Ok(Done::new("kick publisher success"))
+    } else {
+        Err(ApiError::not_found("publisher"))
+    }
+}
