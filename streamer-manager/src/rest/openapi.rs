@@ -69,6 +69,7 @@ pub(super) fn finished(document: &utoipa::openapi::OpenApi) -> Result<Value, ser
             "description": "The cookie of a session; changes need its `csrf_token` in the header field X-CSRF-Token too."
         },
     });
+    without_bounds_of_types(&mut root);
     let Some(paths) = root.get_mut("paths").and_then(Value::as_object_mut) else { return Ok(root) };
     for (path, item) in paths {
         for (method, call) in item.as_object_mut().into_iter().flatten() {
@@ -80,6 +81,23 @@ pub(super) fn finished(document: &utoipa::openapi::OpenApi) -> Result<Value, ser
         }
     }
     Ok(root)
+}
+
+/// Takes away the formats of numbers that are never negative: they speak of types with a sign, which end halfway.
+fn without_bounds_of_types(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let formats = ["int32", "int64"];
+            let bounded =
+                fields.get("format").and_then(Value::as_str).is_some_and(|name| formats.contains(&name));
+            if bounded && fields.contains_key("minimum") {
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(without_bounds_of_types);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_bounds_of_types),
+        _ => {}
+    }
 }
 
 fn complete(method: &Method, path: &str, call: &mut Map<String, Value>) {

@@ -104,6 +104,10 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| {
         ApiError::bad_request(ErrorCode::BadJson, "the body is no JSON").detail(cut(error.to_string()))
     })?;
+    // Lists are read as the fields of a structure in their order, which nobody means.
+    if !value.is_object() {
+        return Err(ApiError::bad_request(ErrorCode::BadRequest, "the body is no object"));
+    }
     from_value(value)
 }
 
@@ -180,6 +184,7 @@ mod tests {
             ("{}x", "bad_json"),
             ("[]", "bad_request"),
             ("7", "bad_request"),
+            (r#"["live", "rtmp_push"]"#, "bad_request"),
             (r#"{"app_name": "live", "colour": 1}"#, "parameter_unknown"),
         ] {
             assert_eq!(refused::<AppConfig>(text)["error"], code, "{text}");
