@@ -15,10 +15,13 @@ use tracing::{debug, warn};
 
 use crate::error::VodError;
 use crate::options::MAX_OPENING;
+use crate::proto::flv::FlvIndexer;
 use crate::proto::index::{AssetIndex, IndexError};
 use crate::proto::mp4::Mp4Indexer;
 use crate::proto::name::AssetPath;
 
+/// Bytes read at once where a file is gone through.
+const PASS_BYTES: usize = 256 << 10;
 /// Weight of what an entry of a cache takes beside its content.
 const ENTRY_BYTES: u64 = 512;
 
@@ -116,6 +119,7 @@ pub(crate) fn index_file(
 ) -> io::Result<Result<AssetIndex, IndexError>> {
     let found = match path.extension().as_str() {
         "mp4" | "m4v" | "m4a" | "mov" => index_mp4(file, len_bytes)?,
+        "flv" => index_flv(file, len_bytes)?,
         _ => Err(IndexError::NoMedia { what: "files of this extension are not played" }),
     };
     match &found {
@@ -123,6 +127,24 @@ pub(crate) fn index_file(
         Err(error) => warn!(%path, %error, "a file cannot be played"),
     }
     Ok(found)
+}
+
+/// Goes through all of the file once.
+fn index_flv(file: &File, len_bytes: u64) -> io::Result<Result<AssetIndex, IndexError>> {
+    let mut indexer = FlvIndexer::new();
+    let mut piece = vec![0; PASS_BYTES];
+    let mut at = 0;
+    while at < len_bytes {
+        let read = file.read_at(&mut piece, at)?;
+        if read == 0 {
+            break;
+        }
+        if let Err(error) = indexer.push(piece.get(..read).unwrap_or_default()) {
+            return Ok(Err(error));
+        }
+        at += read as u64;
+    }
+    Ok(indexer.finish())
 }
 
 fn index_mp4(file: &File, len_bytes: u64) -> io::Result<Result<AssetIndex, IndexError>> {

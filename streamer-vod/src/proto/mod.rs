@@ -1,5 +1,6 @@
 //! The rules of video on demand without sockets or files: names, indexes, timelines, playlists, slices.
 
+pub mod flv;
 pub mod index;
 pub mod mp4;
 pub mod name;

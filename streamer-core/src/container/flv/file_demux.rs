@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::demux::{Dropped, MessageDemuxer};
 use super::error::FlvError;
@@ -24,6 +24,10 @@ pub const MAX_TAG_BYTES: usize = 0xff_ffff;
 pub struct FlvFileDemuxer {
     messages: MessageDemuxer,
     input: BytesMut,
+    /// Where `input` begins, in bytes from the beginning of all input.
+    position: u64,
+    /// The body of the last tag, and where it begins.
+    body: (u64, Bytes),
     state: State,
     timestamp: Unwrapped,
     ready: VecDeque<Media>,
@@ -53,6 +57,8 @@ impl FlvFileDemuxer {
         Self {
             messages: MessageDemuxer::new(),
             input: BytesMut::new(),
+            position: 0,
+            body: (0, Bytes::new()),
             state: State::Header,
             timestamp: Unwrapped::default(),
             ready: VecDeque::new(),
@@ -71,6 +77,17 @@ impl FlvFileDemuxer {
     #[must_use]
     pub const fn dropped(&self) -> Dropped {
         self.messages.dropped()
+    }
+
+    /// Where the payload of a frame that was just pulled lies, in bytes from the beginning of all input; `None` for one
+    /// that had to be rewritten.
+    #[must_use]
+    pub fn place_of(&self, payload: &Bytes) -> Option<u64> {
+        let (begin, body) = &self.body;
+        // A payload that was not rewritten is a piece of the body's memory.
+        let offset = payload.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
+        let within = offset.checked_add(payload.len()).is_some_and(|end| end <= body.len());
+        within.then_some(begin + offset as u64)
     }
 
     /// Takes the next bytes. They are held until [`pull`](Self::pull) has come to them, so pull until there
@@ -114,12 +131,12 @@ impl FlvFileDemuxer {
             State::Header => {
                 let Some(header) = self.input.first_chunk::<FILE_HEADER_BYTES>() else { return Ok(false) };
                 let more = usize::try_from(parse_header(*header)?).unwrap_or(usize::MAX);
-                self.input.advance(FILE_HEADER_BYTES);
+                self.consume(FILE_HEADER_BYTES);
                 self.state = State::Skip(more.saturating_add(PREVIOUS_TAG_SIZE_BYTES));
             }
             State::Skip(bytes) => {
                 let skipped = bytes.min(self.input.len());
-                self.input.advance(skipped);
+                self.consume(skipped);
                 if skipped < bytes {
                     self.state = State::Skip(bytes - skipped);
                     return Ok(false);
@@ -132,7 +149,7 @@ impl FlvFileDemuxer {
                 let known = !header.filtered && !matches!(header.kind, TagType::Other(_));
                 if !known {
                     // Not held, so that what nobody wants costs no memory.
-                    self.input.advance(TAG_HEADER_BYTES);
+                    self.consume(TAG_HEADER_BYTES);
                     self.state = State::Skip(header.len + PREVIOUS_TAG_SIZE_BYTES);
                     return Ok(true);
                 }
@@ -140,8 +157,10 @@ impl FlvFileDemuxer {
                     self.input.reserve(TAG_HEADER_BYTES + header.len - self.input.len());
                     return Ok(false);
                 }
-                self.input.advance(TAG_HEADER_BYTES);
+                self.consume(TAG_HEADER_BYTES);
                 let body = self.input.split_to(header.len).freeze();
+                self.body = (self.position, body.clone());
+                self.position += header.len as u64;
                 self.state = State::Skip(PREVIOUS_TAG_SIZE_BYTES);
                 let at = self.timestamp.next(header.timestamp_ms);
                 let out = &mut self.scratch;
@@ -157,6 +176,11 @@ impl FlvFileDemuxer {
             }
         }
         Ok(true)
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.input.advance(bytes);
+        self.position += bytes as u64;
     }
 }
 
