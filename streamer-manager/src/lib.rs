@@ -8,6 +8,8 @@
 //! | [`mask`] | showing it to somebody who does not need its secrets |
 //! | [`accounts`] | users, tokens, sessions and the audit log |
 //! | [`webhook`] | telling others of events, surely |
+//! | [`link`] | the Config Server: engines follow the configuration |
+//! | [`view`], [`event`] | what is known of the engine, and what the manager tells of it |
 //! | [`clock`] | the wall clock as a value |
 //! | [`rest`] | the REST API |
 
@@ -15,7 +17,10 @@ pub mod accounts;
 pub mod clock;
 pub mod configuration;
 pub mod document;
+pub mod event;
+pub mod link;
 pub mod mask;
 pub mod rest;
 pub mod store;
+pub mod view;
 pub mod webhook;
