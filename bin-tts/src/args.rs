@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap_complete::Shell;
 use streamer_control::config::{LogFormat, LogLevel};
 use streamer_daemon::args::{log_formats, log_levels};
 
@@ -46,6 +47,9 @@ pub struct Args {
     /// Form of the log, over the configuration: lines for people, or one JSON object a line
     #[arg(long, value_name = "FORMAT", value_parser = log_formats())]
     pub log_format: Option<LogFormat>,
+    /// Write completions for a shell to standard output, then exit
+    #[arg(long, value_name = "SHELL")]
+    pub completions: Option<Shell>,
 }
 
 #[cfg(test)]

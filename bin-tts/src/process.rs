@@ -1,5 +1,6 @@
 //! The process around the engine: command line, log, signals, exit code.
 
+use clap::CommandFactory;
 use streamer_control::config::{LoadedConfig, ManagerLinkConfig};
 use streamer_daemon::place::{self, Environment};
 use streamer_daemon::process::{RUNTIME_TIMEOUT, begin_log, complain, runtime, say};
@@ -27,6 +28,12 @@ pub fn run(args: &Args, environment: &Environment) -> u8 {
 }
 
 fn try_run(args: &Args, environment: &Environment) -> Result<u8, EngineError> {
+    if let Some(shell) = args.completions {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Args::command(), ENGINE.process, &mut script);
+        say(&String::from_utf8_lossy(&script));
+        return Ok(EXIT_CLEAN);
+    }
     let config_file = place::config_file(args.config.as_deref(), environment);
     let mut loaded = match &config_file {
         Some(path) => LoadedConfig::read(path)?,

@@ -34,6 +34,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("streamer-manager", &["streamer-control", "streamer-vod"]),
+    ("ttsm", &["streamer-control", "streamer-daemon", "streamer-manager", "streamer-net"]),
     ("examples", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
     ("streamer-bench", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp", "streamer-vod"]),
     (

@@ -128,6 +128,10 @@ fn help_and_version_teach() {
     }
     assert_eq!(run(folder.path(), &["--version"]).1, format!("tts {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(run(folder.path(), &["--nonsense"]).0, 2);
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, script, _) = run(folder.path(), &["--completions", shell]);
+        assert!(code == 0 && script.contains("data-dir"), "{shell}: {script}");
+    }
 }
 
 #[test]

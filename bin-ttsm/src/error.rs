@@ -1,0 +1,53 @@
+//! Why the manager does not start, or stops: one sentence and an exit code.
+
+use streamer_control::config::ConfigError;
+use streamer_daemon::{DaemonError, EXIT_CONFIGURATION, EXIT_FAILURE};
+use streamer_manager::accounts::AccountError;
+use streamer_manager::store::StoreError;
+use streamer_net::TlsError;
+use thiserror::Error;
+
+/// Why the manager does not start, or stops before it is told to.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ManagerError {
+    /// A configuration file is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The certificate cannot be used.
+    #[error("{place}: {source}")]
+    Tls {
+        /// The field that names the files.
+        place: String,
+        /// Why.
+        source: TlsError,
+    },
+    /// The database cannot be used.
+    #[error("{path}: {source}")]
+    Store {
+        /// The database.
+        path: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// The first administrator cannot be made.
+    #[error("the first administrator cannot be made: {0}")]
+    FirstStart(#[from] AccountError),
+    /// The data folder, a listener or the system fails it.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+}
+
+impl ManagerError {
+    /// The exit code.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Tls { .. } | Self::FirstStart(AccountError::Invalid { .. }) => {
+                EXIT_CONFIGURATION
+            }
+            Self::Store { .. } | Self::FirstStart(_) => EXIT_FAILURE,
+            Self::Daemon(error) => error.exit_code(),
+        }
+    }
+}
