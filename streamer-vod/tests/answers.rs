@@ -15,8 +15,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use streamer_core::container::fmp4::{FragmentItem, FragmentReader};
-use streamer_core::container::ts::TsDemuxer;
-use streamer_core::{Frame, Media, TrackId};
+use streamer_core::container::ts::{TsDemuxer, TsMuxer, TsOptions};
+use streamer_core::testing::Synthetic;
+use streamer_core::{Frame, Media, Muxer, Timescale, TrackId};
 use streamer_vod::{Vod, VodOptions};
 use tempfile::TempDir;
 
@@ -167,6 +168,49 @@ async fn a_transport_stream_holds_both_tracks() {
             assert!((9_999..=10_001).contains(&millis), "{id} {millis}");
         }
     }
+}
+
+/// A transport stream of `count` elements, and its frames.
+fn transport_stream(count: usize) -> (Vec<u8>, Vec<Arc<Frame>>) {
+    let mut muxer = TsMuxer::new(TsOptions::default());
+    let (mut frames, mut out): (Vec<Arc<Frame>>, Vec<Bytes>) = (Vec::new(), Vec::new());
+    for media in Synthetic::new(25, 50).unwrap().take(count) {
+        muxer.mux(&media, &mut out).unwrap();
+        if let Media::Frame(frame) = media {
+            frames.push(frame);
+        }
+    }
+    muxer.finish(&mut out).unwrap();
+    (out.concat(), frames)
+}
+
+#[tokio::test]
+async fn a_transport_stream_is_cut_into_others() {
+    let server = Server::new();
+    let (file, muxed) = transport_stream(1_500);
+    server.put("a.ts", &file);
+    let of = |id: TrackId| muxed.iter().filter(move |frame| frame.track == id);
+    let begins = muxed.iter().map(|frame| frame.pts.rescale(Timescale::MPEG).ticks()).min().unwrap();
+    let uris = server.uris("a.ts", "media/0-ts/index.m3u8").await;
+    assert!(uris.len() > 2, "{uris:?}");
+    let ts = ts_frames(&server.media("a.ts", "media/0-ts/index.m3u8").await);
+    for (rendition, id) in [("0-video0", TrackId::video(0)), ("0-audio0", TrackId::audio(0))] {
+        let fmp4 = fmp4_frames(&server.media("a.ts", &format!("media/{rendition}/index.m3u8")).await);
+        let ts: Vec<&Frame> = ts.iter().filter(|frame| frame.track == id).collect();
+        // Sound that is long before the first picture is left out.
+        let missing = of(id).count() - fmp4.len();
+        assert!(missing < 3 && ts.len() == fmp4.len(), "{id}: {missing}, {} and {}", ts.len(), fmp4.len());
+        for ((fmp4, ts), muxed) in fmp4.iter().zip(ts).zip(of(id).skip(missing)) {
+            assert_eq!((&fmp4.data, &ts.data), (&muxed.data, &muxed.data));
+            let expected = muxed.pts.rescale(Timescale::MPEG).ticks() - begins + 900_000;
+            for found in [fmp4.pts, ts.pts] {
+                let found = found.rescale(Timescale::MPEG).ticks();
+                assert!((found - expected).abs() < 100, "{id} {found} {expected}");
+            }
+        }
+    }
+    let info = server.vod.library().unwrap().info("a.ts").await.unwrap();
+    assert_eq!((info.format, info.tracks.len()), ("ts", 2));
 }
 
 #[tokio::test]

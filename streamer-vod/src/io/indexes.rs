@@ -19,9 +19,10 @@ use crate::proto::flv::FlvIndexer;
 use crate::proto::index::{AssetIndex, IndexError};
 use crate::proto::mp4::Mp4Indexer;
 use crate::proto::name::AssetPath;
+use crate::proto::ts::TsIndexer;
 
 /// Bytes read at once where a file is gone through.
-const PASS_BYTES: usize = 256 << 10;
+pub(super) const PASS_BYTES: usize = 256 << 10;
 /// Weight of what an entry of a cache takes beside its content.
 const ENTRY_BYTES: u64 = 512;
 
@@ -119,7 +120,14 @@ pub(crate) fn index_file(
 ) -> io::Result<Result<AssetIndex, IndexError>> {
     let found = match path.extension().as_str() {
         "mp4" | "m4v" | "m4a" | "mov" => index_mp4(file, len_bytes)?,
-        "flv" => index_flv(file, len_bytes)?,
+        "flv" => {
+            let mut indexer = FlvIndexer::new();
+            go_through(file, len_bytes, |piece| indexer.push(piece))?.and_then(|()| indexer.finish())
+        }
+        "ts" => {
+            let mut indexer = TsIndexer::new();
+            go_through(file, len_bytes, |piece| indexer.push(piece))?.and_then(|()| indexer.finish())
+        }
         _ => Err(IndexError::NoMedia { what: "files of this extension are not played" }),
     };
     match &found {
@@ -129,9 +137,12 @@ pub(crate) fn index_file(
     Ok(found)
 }
 
-/// Goes through all of the file once.
-fn index_flv(file: &File, len_bytes: u64) -> io::Result<Result<AssetIndex, IndexError>> {
-    let mut indexer = FlvIndexer::new();
+/// Gives all of the file to `push`, piece by piece.
+fn go_through(
+    file: &File,
+    len_bytes: u64,
+    mut push: impl FnMut(&[u8]) -> Result<(), IndexError>,
+) -> io::Result<Result<(), IndexError>> {
     let mut piece = vec![0; PASS_BYTES];
     let mut at = 0;
     while at < len_bytes {
@@ -139,12 +150,12 @@ fn index_flv(file: &File, len_bytes: u64) -> io::Result<Result<AssetIndex, Index
         if read == 0 {
             break;
         }
-        if let Err(error) = indexer.push(piece.get(..read).unwrap_or_default()) {
+        if let Err(error) = push(piece.get(..read).unwrap_or_default()) {
             return Ok(Err(error));
         }
         at += read as u64;
     }
-    Ok(indexer.finish())
+    Ok(Ok(()))
 }
 
 fn index_mp4(file: &File, len_bytes: u64) -> io::Result<Result<AssetIndex, IndexError>> {

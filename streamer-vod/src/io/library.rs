@@ -200,7 +200,7 @@ impl AssetInfo {
         let format = match index.format {
             SourceFormat::Mp4 => "mp4",
             SourceFormat::Flv => "flv",
-            SourceFormat::Ts => "ts",
+            SourceFormat::Ts { .. } => "ts",
         };
         let tracks: Vec<TrackInfo> = index.tracks.iter().map(track).collect();
         let bitrate_bps = tracks.iter().map(|track| track.bitrate_bps).sum();

@@ -14,12 +14,14 @@ use quick_cache::sync::Cache;
 use streamer_http::proto::hls::Container;
 use tokio::sync::Semaphore;
 
-use super::indexes::cache;
+use super::indexes::{PASS_BYTES, cache};
 use super::shelf::{Loaded, blocking};
 use crate::error::VodError;
 use crate::options::MAX_MAKING_BYTES;
-use crate::proto::presentation::{Part, RenditionName};
+use crate::proto::index::SourceFormat;
+use crate::proto::presentation::{Part, PresentedTrack, RenditionName};
 use crate::proto::slice::{Extent, Fmp4Plan, SliceError, TsTrack, fmp4_init, plan_fmp4, plan_ts};
+use crate::proto::ts::Passage;
 
 /// Unit in which memory of segments in the making is counted.
 const PERMIT_BYTES: u64 = 1 << 20;
@@ -143,17 +145,49 @@ fn segment(loaded: &Loaded, name: RenditionName, number: usize) -> Result<Bytes,
     let carried = presentation.carried(name);
     let first = carried.first().ok_or(VodError::NotFound)?;
     let file = loaded.files.get(usize::from(name.asset)).ok_or(VodError::NotFound)?;
+    let format = presentation.assets.get(usize::from(name.asset)).map(|asset| asset.index.format);
+    if let Some(SourceFormat::Ts { head_bytes, first_pts }) = format {
+        let tracks = ts_tracks(&carried);
+        // Bounds first: what is too large is not read.
+        if matches!(name.part, Part::Video(_) | Part::Audio(_)) {
+            let plan = plan_fmp4(first.index, first.cut, number)?;
+            let passage = Passage::plan((head_bytes, first_pts), &tracks, number, len_bytes(file)?)?;
+            let samples = pass(file, passage)?.concat();
+            return Ok(plan.finish_with(&samples));
+        }
+        let plan = plan_ts(&tracks, number)?;
+        let passage = Passage::plan((head_bytes, first_pts), &tracks, number, len_bytes(file)?)?;
+        return Ok(plan.finish_with(pass(file, passage)?)?);
+    }
     if matches!(name.part, Part::Video(_) | Part::Audio(_)) {
         let mut plan = plan_fmp4(first.index, first.cut, number)?;
         let head = std::mem::take(&mut plan.head);
         let filled = fill(file, head, plan_len(&plan.extents), &plan.extents)?;
         return Ok(Fmp4Plan::finish(plan, filled)?);
     }
-    let tracks: Vec<TsTrack<'_>> =
-        carried.iter().map(|track| TsTrack { index: track.index, cut: track.cut }).collect();
-    let plan = plan_ts(&tracks, number)?;
+    let plan = plan_ts(&ts_tracks(&carried), number)?;
     let filled = fill(file, Vec::new(), plan.len_bytes(), &plan.extents)?;
     Ok(plan.finish(filled)?)
+}
+
+fn ts_tracks<'a>(carried: &[PresentedTrack<'a>]) -> Vec<TsTrack<'a>> {
+    carried.iter().map(|track| TsTrack { index: track.index, cut: track.cut }).collect()
+}
+
+fn len_bytes(file: &File) -> Result<u64, VodError> {
+    file.metadata().map(|found| found.len()).map_err(VodError::Io)
+}
+
+/// Reads what `passage` wants of `file`.
+fn pass(file: &File, mut passage: Passage) -> Result<Vec<Vec<Bytes>>, VodError> {
+    let mut piece = vec![0; PASS_BYTES];
+    while let Some(wanted) = passage.wanted() {
+        let len = usize::try_from(wanted.end - wanted.start).unwrap_or(PASS_BYTES).min(PASS_BYTES);
+        let buffer = piece.get_mut(..len).unwrap_or_default();
+        let read = file.read_at(buffer, wanted.start).map_err(VodError::Io)?;
+        passage.supply(buffer.get(..read).unwrap_or_default())?;
+    }
+    Ok(passage.finish()?)
 }
 
 fn plan_len(extents: &[Extent]) -> usize {

@@ -98,8 +98,13 @@ pub enum SourceFormat {
     Mp4,
     /// FLV: the same.
     Flv,
-    /// A transport stream: a sample's range is what has to be demuxed to have it.
-    Ts,
+    /// A transport stream: a sample's offset is where demuxing has to begin to have it.
+    Ts {
+        /// Length of the beginning of the file that tells what its streams are.
+        head_bytes: u64,
+        /// What times are counted from, in ticks of 90 kHz.
+        first_pts: i64,
+    },
 }
 
 /// A random access point of video.

@@ -10,4 +10,5 @@ pub mod route;
 pub mod samples;
 pub mod slice;
 pub mod timeline;
+pub mod ts;
 pub mod webvtt;

@@ -10,7 +10,7 @@ use streamer_core::container::fmp4::{
     TrackRun, init_segment, write_fragment, write_fragment_head,
 };
 use streamer_core::container::ts::{TsError, TsMuxer, TsOptions};
-use streamer_core::{Frame, Media, MediaKind, Muxer, Track, Tracks};
+use streamer_core::{Frame, Media, MediaKind, Muxer, Track, TrackId, Tracks};
 use thiserror::Error;
 
 use super::index::{TrackIndex, nanos};
@@ -42,6 +42,14 @@ pub enum SliceError {
         value: u64,
         /// The bound.
         max: u64,
+    },
+    /// Frames of a transport stream that its index names are not found again.
+    #[error("{frames} frames of {track} are not found again in the file")]
+    NotFound {
+        /// The track.
+        track: TrackId,
+        /// How many are missing.
+        frames: usize,
     },
     /// The samples do not become MP4.
     #[error(transparent)]
@@ -146,6 +154,17 @@ impl Fmp4Plan {
     #[must_use]
     pub fn len_bytes(&self) -> usize {
         self.extents.last().map_or(self.head.len(), |extent| extent.place.end)
+    }
+
+    /// The segment, of samples that were read otherwise; they are in canonical form.
+    #[must_use]
+    pub fn finish_with(self, samples: &[Bytes]) -> Bytes {
+        let mut segment = self.head;
+        segment.reserve_exact(samples.iter().map(Bytes::len).sum());
+        for sample in samples {
+            segment.extend_from_slice(sample);
+        }
+        Bytes::from(segment)
     }
 
     /// The segment, once `filled` is `head` with all extents behind it.
@@ -299,15 +318,29 @@ impl TsPlan {
     ///
     /// # Errors
     /// [`SliceError::Ts`] for samples that are not what their codec says.
-    pub fn finish(self, filled: Vec<u8>) -> Result<Bytes, SliceError> {
+    pub fn finish(mut self, filled: Vec<u8>) -> Result<Bytes, SliceError> {
         let filled = Bytes::from(filled);
+        let extents = std::mem::take(&mut self.extents);
+        self.mux(|_, sample| at_place(&extents, &filled, sample))
+    }
+
+    /// The segment, of samples that were read otherwise: those of each track, in order and in canonical form.
+    ///
+    /// # Errors
+    /// [`SliceError::Ts`] for samples that are not what their codec says.
+    pub fn finish_with(self, samples: Vec<Vec<Bytes>>) -> Result<Bytes, SliceError> {
+        let mut samples: Vec<_> = samples.into_iter().map(Vec::into_iter).collect();
+        self.mux(|track, _| samples.get_mut(track).and_then(Iterator::next).unwrap_or_default())
+    }
+
+    fn mux(self, mut data_of: impl FnMut(usize, &FileSample) -> Bytes) -> Result<Bytes, SliceError> {
         let mut muxer = TsMuxer::for_segment(TsOptions::default(), self.segment);
         let mut pieces = Vec::with_capacity(self.frames.len() + 1);
         let tracks = Tracks { list: self.tracks.clone(), metadata: Vec::new() };
         muxer.mux(&Media::Tracks(Arc::new(tracks)), &mut pieces)?;
         for PlannedFrame { track, sample, length_size, last } in self.frames {
+            let data = data_of(track, &sample);
             let Some(track) = self.tracks.get(track) else { continue };
-            let data = at_place(&self.extents, &filled, &sample);
             let data = nal::canonical(&data, length_size).map_err(TsError::from)?;
             if last {
                 muxer.last_frame(track.id);
