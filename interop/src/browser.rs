@@ -37,6 +37,9 @@ impl Player {
 /// What became of the video element, from its first picture on.
 #[derive(Debug, Deserialize)]
 pub struct Report {
+    /// `currentTime` at the first picture, in seconds: of the place that was sought, where one was.
+    #[serde(default)]
+    pub began_s: f64,
     /// By how much `currentTime` advanced, in seconds.
     pub played_s: f64,
     /// Pictures decoded.
@@ -71,10 +74,18 @@ pub struct Report {
 /// # Errors
 /// When a program is missing or the browser does not start; what happens in the page is in the report.
 pub fn play(player: Player, url: &str, seconds: u32) -> Outcome<Report> {
+    play_from(player, url, 0, seconds)
+}
+
+/// The same; once the first pictures were shown it seeks to the second `from`, and what passes from there on counts.
+///
+/// # Errors
+/// As of [`play`].
+pub fn play_from(player: Player, url: &str, from: u32, seconds: u32) -> Outcome<Report> {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("browser/play.mjs");
     let mut command = Command::new(Tool::Node.path()?);
     command.arg(script).args([player.name(), url, &seconds.to_string()]);
-    command.arg(tools_folder()).arg(Tool::Chromium.path()?);
+    command.arg(tools_folder()).arg(Tool::Chromium.path()?).arg(from.to_string());
     let limit = PAGE_LIMIT + 2 * Duration::from_secs(seconds.into());
     let finished = Running::start(&mut command)?.wait(limit)?.success()?;
     Ok(serde_json::from_str(&finished.stdout)?)

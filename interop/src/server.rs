@@ -93,7 +93,7 @@ impl Server {
 
     /// The live streams.
     #[must_use]
-    pub const fn registry(&self) -> &Registry {
+    pub fn registry(&self) -> &Registry {
         self.engine.registry()
     }
 }

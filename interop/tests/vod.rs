@@ -1,10 +1,11 @@
 //! Video on demand: what players of others find in files that are served as HLS.
 
 use std::process::Command;
+use std::time::Duration;
 
+use hls_check::Options;
 use streamer_interop::Outcome;
 use streamer_interop::browser::{self, Player};
-use streamer_interop::hls;
 use streamer_interop::play::{self, PLAY_LIMIT};
 use streamer_interop::process::Running;
 use streamer_interop::server::Container::{self, Fmp4, Ts};
@@ -44,6 +45,35 @@ fn ffmpeg_decodes_every_picture_of_other_codecs() -> Outcome {
         all_is_decoded(FfmpegNewer, name, Fmp4)?;
     }
     Ok(())
+}
+
+/// Puts the clip `name` into another container, by `path`'s extension, and compares the pictures.
+fn all_is_decoded_as(path: &str) -> Outcome {
+    for name in ["h264_bframes_aac.mp4", "h264_video_only.mp4"] {
+        let server = VodServer::start()?;
+        let mut command = Command::new(Ffmpeg.path()?);
+        command.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(clip(name)?).args(["-c", "copy"]);
+        command.arg(server.folder().join(path));
+        Running::start(&mut command)?.wait(PLAY_LIMIT)?.success()?;
+        let original = play::decode_clip(Ffmpeg, name)?;
+        for container in [Ts, Fmp4] {
+            let played = play::decode(Ffmpeg, &server.hls(path, container), ALL)?;
+            assert_eq!(played, original, "{name} {container:?}");
+            let found = findings(&server.hls(path, container))?;
+            assert!(found.is_empty(), "{name} {container:?}: {found:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn ffmpeg_decodes_every_picture_of_flv() -> Outcome {
+    all_is_decoded_as("a.flv")
+}
+
+#[test]
+fn ffmpeg_decodes_every_picture_of_transport_streams() -> Outcome {
+    all_is_decoded_as("a.ts")
 }
 
 /// Times, lengths and hashes of the packets of a stream, times from the first one.
@@ -106,16 +136,43 @@ fn ffprobe_finds_what_the_playlist_says() -> Outcome {
     Ok(())
 }
 
+/// What the validator finds wrong with a playlist.
+fn findings(url: &str) -> Outcome<Vec<String>> {
+    let mut options = Options::new(url);
+    options.duration = Duration::from_secs(2);
+    let runtime = tokio::runtime::Runtime::new()?;
+    let report = runtime.block_on(hls_check::run(options))?;
+    assert!(report.checked.segments > 0, "{url}: {report:?}");
+    Ok(report.findings.iter().map(|finding| format!("{url}: {finding:?}")).collect())
+}
+
 #[test]
-fn an_independent_reader_finds_nothing_wrong() -> Outcome {
+fn the_validator_finds_nothing_wrong() -> Outcome {
     let server = VodServer::start()?;
-    for name in
-        ["h264_aac.mp4", "h264_bframes_aac.mp4", "h264_vfr_aac.mp4", "h264_long_gop_aac.mp4", "audio_aac.mp4"]
-    {
+    let mut found = Vec::new();
+    for name in ["h264_aac.mp4", "h264_bframes_aac.mp4", "h264_long_gop_aac.mp4", "audio_aac.mp4"] {
         server.add(name, name)?;
         for container in [Ts, Fmp4] {
-            hls::follow(&server.hls(name, container), 2)?;
+            found.extend(findings(&server.hls(name, container))?);
         }
+    }
+    server.add("h264_small_aac.mp4", "ladder/low.mp4")?;
+    server.add("h264_aac.mp4", "ladder/high.mp4")?;
+    for container in [Ts, Fmp4] {
+        found.extend(findings(&server.hls("ladder", container))?);
+    }
+    if found.is_empty() { Ok(()) } else { Err(found.join("\n").into()) }
+}
+
+#[test]
+fn a_page_seeks_with_hls_js_and_plays_on() -> Outcome {
+    let server = VodServer::start()?;
+    server.add("h264_aac.mp4", "a.mp4")?;
+    for container in [Ts, Fmp4] {
+        let report = browser::play_from(Player::Hls, &server.hls("a.mp4", container), 6, 2)?;
+        assert_eq!(report.error, None, "{report:?}");
+        assert!(report.began_s >= 6.0, "{report:?}");
+        assert!(report.played_s >= 2.0 && report.frames >= 30, "{report:?}");
     }
     Ok(())
 }
