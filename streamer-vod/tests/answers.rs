@@ -18,6 +18,7 @@ use streamer_core::container::fmp4::{FragmentItem, FragmentReader};
 use streamer_core::container::ts::{TsDemuxer, TsMuxer, TsOptions};
 use streamer_core::testing::Synthetic;
 use streamer_core::{Frame, Media, Muxer, Timescale, TrackId};
+use streamer_vod::proto::presentation::{MAX_ASSETS, MAX_CAPTIONS};
 use streamer_vod::{Vod, VodOptions};
 use tempfile::TempDir;
 
@@ -260,6 +261,20 @@ async fn a_folder_of_renditions_is_one_playlist() {
             42
         );
     }
+}
+
+#[tokio::test]
+async fn renditions_and_subtitles_at_their_limits() {
+    let server = Server::new();
+    for number in 0..=MAX_ASSETS {
+        server.put(&format!("ladder/{number:03}.mp4"), FILE);
+    }
+    for number in 0..=MAX_CAPTIONS {
+        server.put(&format!("ladder/{number:03}.vtt"), b"WEBVTT\n\n00:00.000 --> 00:00.500\nHello\n");
+    }
+    let text = server.good("/vod/ladder/playlist.m3u8").await.text();
+    assert_eq!(text.matches("#EXT-X-STREAM-INF").count(), MAX_ASSETS);
+    assert_eq!(text.matches("TYPE=SUBTITLES").count(), MAX_CAPTIONS);
 }
 
 #[tokio::test]

@@ -170,3 +170,27 @@ fn index_mp4(file: &File, len_bytes: u64) -> io::Result<Result<AssetIndex, Index
     }
     Ok(indexer.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn files_indexed_at_once_are_counted() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let identity = Identity::of(&rustix::fs::fstat(&file).unwrap());
+        let indexes = Indexes::new(1 << 20);
+        let path = AssetPath::new("a.mp4").unwrap();
+        let mut found = pin!(indexes.get(&file, identity, &path));
+        let held = indexes.opening.acquire_many(u32::try_from(MAX_OPENING).unwrap()).await.unwrap();
+        assert!(poll!(&mut found).is_pending());
+        drop(held);
+        assert!(poll!(&mut found).is_pending());
+        assert_eq!(indexes.opening.available_permits(), MAX_OPENING - 1);
+        assert!(matches!(found.await, Err(VodError::Index(_))));
+        assert_eq!(indexes.opening.available_permits(), MAX_OPENING);
+    }
+}

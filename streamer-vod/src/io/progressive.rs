@@ -78,3 +78,27 @@ impl Body for FileBody {
         SizeHint::with_exact(self.left)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pieces_at_their_limit() {
+        let mut file = tempfile::tempfile().unwrap();
+        let content: Vec<u8> = (0..2 * PIECE_BYTES + 5).map(|at| (at % 251) as u8).collect();
+        file.write_all(&content).unwrap();
+        let mut body = FileBody::new(Arc::new(file), 3..content.len() as u64);
+        let mut pieces = Vec::new();
+        while let Some(frame) = body.frame().await {
+            pieces.push(frame.unwrap().into_data().unwrap());
+        }
+        let lengths: Vec<u64> = pieces.iter().map(|piece| piece.len() as u64).collect();
+        assert_eq!(lengths, [PIECE_BYTES, PIECE_BYTES, 2]);
+        assert!(pieces.concat() == content[3..]);
+    }
+}

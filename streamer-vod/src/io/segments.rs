@@ -204,3 +204,35 @@ fn fill(file: &File, mut buffer: Vec<u8>, len: usize, extents: &[Extent]) -> Res
     }
     Ok(buffer)
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+    use std::pin::pin;
+
+    use super::*;
+    use crate::options::VodOptions;
+    use crate::proto::name::AssetPath;
+    use crate::vod::Vod;
+
+    #[tokio::test]
+    async fn memory_of_segments_in_the_making_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = include_bytes!("../../testdata/ffmpeg_progressive.mp4");
+        std::fs::write(folder.path().join("a.mp4"), file).unwrap();
+        let vod = Vod::open(VodOptions { roots: vec![folder.path().to_path_buf()], ..VodOptions::default() });
+        let loaded = vod.unwrap().load(&AssetPath::new("a.mp4").unwrap()).await.unwrap();
+        let segments = Segments::new(1 << 20);
+        let all = usize::try_from(MAX_MAKING_BYTES / PERMIT_BYTES).unwrap();
+        assert_eq!(segments.making.available_permits(), all);
+        let name = RenditionName { asset: 0, part: Part::Ts };
+        let mut made = pin!(segments.get(&loaded, Product::Segment(name, 0), false));
+        let held = segments.making.acquire_many(u32::try_from(all).unwrap()).await.unwrap();
+        assert!(poll!(&mut made).is_pending());
+        drop(held);
+        assert!(poll!(&mut made).is_pending());
+        assert_eq!(segments.making.available_permits(), all - 1);
+        assert!(!made.await.unwrap().is_empty());
+        assert_eq!(segments.making.available_permits(), all);
+    }
+}

@@ -298,3 +298,25 @@ fn is_language_tag(text: &str) -> bool {
             (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_looked_through_at_their_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        // The folder itself and the one above are entries too.
+        for number in 0..MAX_SEARCHED_ENTRIES - 2 {
+            File::create(folder.path().join(format!("{number}.vtt"))).unwrap();
+        }
+        let all = MAX_SEARCHED_ENTRIES - 2;
+        assert_eq!(names(&root, &AssetPath::root()).unwrap().len(), all);
+        for number in 0..4 {
+            File::create(folder.path().join(format!("more{number}.vtt"))).unwrap();
+        }
+        let found = names(&root, &AssetPath::root()).unwrap().len();
+        assert!((all..=all + 2).contains(&found), "{found}");
+    }
+}

@@ -13,7 +13,7 @@ use super::*;
 fn muxed(count: usize) -> (Vec<Media>, Vec<u8>) {
     let mut muxer = TsMuxer::new(TsOptions::default());
     let (mut media, mut out): (Vec<Media>, Vec<Bytes>) = (Vec::new(), Vec::new());
-    for item in Synthetic::new(25, 100).unwrap().take(count) {
+    for item in Synthetic::new(25, 5_000).unwrap().take(count) {
         muxer.mux(&item, &mut out).unwrap();
         media.push(item);
     }
