@@ -264,6 +264,43 @@ async fn a_folder_of_renditions_is_one_playlist() {
 }
 
 #[tokio::test]
+async fn a_list_of_renditions_is_one_playlist() {
+    let server = Server::new();
+    server.put("films/low/a.mp4", FILE);
+    server.put("films/high.mp4", FRAGMENTED);
+    server.put("films/other.mp4", FRAGMENTED);
+    server.put("films/words.vtt", b"WEBVTT\n\n00:00.000 --> 00:00.500\nHello\n");
+    server.put(
+        "films/a.smil",
+        b"<smil><body><switch><video src=\"mp4:low/a.mp4\"/><video src=\"high.mp4\"/>\
+          <textstream src=\"words.vtt\" system-language=\"de\"/></switch></body></smil>",
+    );
+    server.put(
+        "films/a.json",
+        br#"{"renditions":[{"src":"low/a.mp4"},{"src":"high.mp4"}],"subtitles":[{"src":"words.vtt","language":"de"}]}"#,
+    );
+    for list in ["films/a.smil", "films/a.json"] {
+        let text = server.good(&format!("/vod/{list}/playlist.m3u8")).await.text();
+        assert_eq!(text.matches("#EXT-X-STREAM-INF").count(), 2, "{text}");
+        assert!(text.contains("LANGUAGE=\"de\""), "{text}");
+        for rendition in ["0-ts", "1-ts"] {
+            let media = server.media(list, &format!("media/{rendition}/index.m3u8")).await;
+            assert_eq!(ts_frames(&media).len(), 42);
+        }
+    }
+    for (name, list) in [
+        ("missing", &br#"{"renditions":[{"src":"none.mp4"}]}"#[..]),
+        ("escape", br#"{"renditions":[{"src":"../../secret.mp4"}]}"#),
+        ("itself", br#"{"renditions":[{"src":"itself.json"}]}"#),
+        ("text", b"hello"),
+    ] {
+        server.put(&format!("films/{name}.json"), list);
+        let answer = server.get(&format!("/vod/films/{name}.json/playlist.m3u8")).await;
+        assert_eq!(answer.status, 422, "{name}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn renditions_and_subtitles_at_their_limits() {
     let server = Server::new();
     for number in 0..=MAX_ASSETS {

@@ -19,6 +19,7 @@ use super::library::EntryKind;
 use super::root::Root;
 use crate::error::VodError;
 use crate::options::VodOptions;
+use crate::proto::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use crate::proto::name::AssetPath;
 use crate::proto::presentation::{MAX_ASSETS, MAX_CAPTIONS, Presentation, PresentedCaptions};
 use crate::proto::webvtt::{Captions, MAX_CAPTIONS_BYTES};
@@ -197,8 +198,10 @@ fn find(roots: &[Arc<Root>], path: &AssetPath) -> Result<Found, VodError> {
 
 /// A file and the subtitles beside it: `film.vtt`, `film.en.vtt`.
 fn find_file(root: &Root, at: usize, path: &AssetPath) -> Result<Found, VodError> {
-    if EntryKind::of_file(path) != EntryKind::Media {
-        return Err(VodError::NotFound);
+    match EntryKind::of_file(path) {
+        EntryKind::Media => {}
+        EntryKind::Manifest => return find_listed(root, at, path),
+        _ => return Err(VodError::NotFound),
     }
     let (file, stat) = root.open_file(path).map_err(VodError::of_file)?;
     let identity = Identity::of(&stat);
@@ -213,6 +216,37 @@ fn find_file(root: &Root, at: usize, path: &AssetPath) -> Result<Found, VodError
         captions: read_captions(root, path.stem(), captions),
         watched: watched(root, at, &[&folder, path])?,
     })
+}
+
+/// The files that a list of renditions names.
+fn find_listed(root: &Root, at: usize, path: &AssetPath) -> Result<Found, VodError> {
+    let companion = |path: &AssetPath, reason: String| VodError::Companion { path: path.to_string(), reason };
+    let (file, _) = root.open_file(path).map_err(VodError::of_file)?;
+    let mut text = Vec::new();
+    file.take(MAX_MANIFEST_BYTES as u64 + 1).read_to_end(&mut text).map_err(VodError::Io)?;
+    let manifest = Manifest::parse(path, &text).map_err(|error| companion(path, error.to_string()))?;
+    let mut media = Vec::with_capacity(manifest.renditions.len());
+    for listed in manifest.renditions {
+        if EntryKind::of_file(&listed) != EntryKind::Media {
+            return Err(companion(path, format!("{listed} is no media file")));
+        }
+        let opened = root.open_file(&listed);
+        let (file, stat) = opened.map_err(|error| companion(path, format!("{listed}: {error}")))?;
+        media.push((listed, Arc::new(file), Identity::of(&stat)));
+    }
+    let mut captions = Vec::new();
+    for (listed, language) in &manifest.subtitles {
+        let language = language.clone().filter(|tag| is_language_tag(tag));
+        for read in read_captions(root, "", std::iter::once(listed)) {
+            captions.push(PresentedCaptions { language: language.clone().or(read.language), ..read });
+        }
+    }
+    let subtitles = manifest.subtitles.iter().map(|(listed, _)| listed);
+    let subtitles = subtitles.filter(|listed| stat(root, listed).is_ok());
+    let parts: Vec<&AssetPath> =
+        std::iter::once(path).chain(media.iter().map(|(listed, ..)| listed)).chain(subtitles).collect();
+    let watched = watched(root, at, &parts)?;
+    Ok(Found { media, captions, watched })
 }
 
 /// A folder of renditions and subtitles.

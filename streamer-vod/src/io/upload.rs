@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use super::indexes::index_file;
 use super::library::{Entry, EntryKind, Library, LibraryError, Shared, entry, modified_unix_ms};
+use crate::proto::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use crate::proto::name::AssetPath;
 use crate::proto::webvtt::{Captions, MAX_CAPTIONS_BYTES};
 
@@ -309,6 +310,11 @@ fn check_media(file: &File, len_bytes: u64, path: &AssetPath) -> Result<(), Libr
             file.take(MAX_CAPTIONS_BYTES as u64 + 1).read_to_end(&mut text).map_err(LibraryError::Io)?;
             Captions::parse(&text).map_or_else(|error| refused(error.to_string()), |_| Ok(()))
         }
+        EntryKind::Manifest => {
+            let mut text = Vec::new();
+            file.take(MAX_MANIFEST_BYTES as u64 + 1).read_to_end(&mut text).map_err(LibraryError::Io)?;
+            Manifest::parse(path, &text).map_or_else(|error| refused(error.to_string()), |_| Ok(()))
+        }
         _ => Ok(()),
     }
 }
@@ -485,7 +491,7 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_served_does_not_come_into_its_place() {
         let (folder, library) = library();
-        for name in ["a.mp4", "a.vtt"] {
+        for name in ["a.mp4", "a.vtt", "a.smil", "a.json", "a.ts"] {
             let upload = library.create_upload(name, 5).await.unwrap();
             library.append(upload.id, 0, Bytes::from("wrong")).await.unwrap();
             let refused = library.finish_upload(upload.id, false).await;

@@ -2,6 +2,7 @@
 
 pub mod flv;
 pub mod index;
+pub mod manifest;
 pub mod mp4;
 pub mod name;
 pub mod playlist;
