@@ -17,6 +17,8 @@ use streamer_manager::configuration::Configuration;
 use streamer_manager::rest::engine::{Engine, Unreachable};
 use streamer_manager::rest::{RestParts, RestState, router};
 use streamer_manager::store::SqliteStore;
+use streamer_manager::view::Events;
+use streamer_manager::webhook::Webhooks;
 use streamer_vod::Library;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -61,10 +63,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = Arc::new(SqliteStore::open(&folder.join("store.db")).await?);
     let accounts = Accounts::new(Arc::clone(&store) as _, &folder);
     let first = accounts.first_start(None).await?.ok_or("the folder holds a store already")?;
+    let configuration = Configuration::open(Arc::clone(&store) as _).await?;
     let state = RestState::new(RestParts {
-        configuration: Configuration::open(Arc::clone(&store) as _).await?,
+        configuration: configuration.clone(),
         accounts,
-        deliveries: store,
+        deliveries: Arc::clone(&store) as _,
+        webhooks: Webhooks::new(configuration, store),
+        events: Events::default(),
         engine: Arc::new(NoEngine),
         library: Some(Library::open(&folder.join("vod"))?),
         data_dir: folder,

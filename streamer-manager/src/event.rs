@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use streamer_control::link::manager_api::Refusal;
+use utoipa::ToSchema;
 
 /// Something that happened, with its place in the order of all that did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ManagerEvent {
     /// Names it; later events have larger numbers, across restarts of the manager too.
     pub id: u64,
@@ -16,7 +17,7 @@ pub struct ManagerEvent {
 }
 
 /// What happened. A `null` is not known: the message that told it was lost, and what was found later does not tell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[non_exhaustive]
 pub enum Event {
@@ -136,6 +137,42 @@ pub enum Event {
         /// What, and why.
         refused: Vec<Refusal>,
     },
+    /// The disk of the manager's data is nearly full.
+    DiskLow {
+        /// The folder.
+        path: String,
+        /// What is left, bytes.
+        available_bytes: u64,
+        /// Size of the disk, bytes.
+        total_bytes: u64,
+    },
+    /// The disk has room again.
+    DiskRecovered {
+        /// The folder.
+        path: String,
+        /// What is left, bytes.
+        available_bytes: u64,
+        /// Size of the disk, bytes.
+        total_bytes: u64,
+    },
+    /// A listener of the engine has nearly as many connections as it takes.
+    LimitNear {
+        /// Its name.
+        listener: String,
+        /// Connections now.
+        connections: u64,
+        /// Connections it takes.
+        max_connections: u64,
+    },
+    /// The listener has room again.
+    LimitRelieved {
+        /// Its name.
+        listener: String,
+        /// Connections now.
+        connections: u64,
+        /// Connections it takes.
+        max_connections: u64,
+    },
 }
 
 impl Event {
@@ -155,6 +192,10 @@ impl Event {
             Self::EngineDown { .. } => "engine_down",
             Self::ConfigApplied { .. } => "config_applied",
             Self::ConfigRefused { .. } => "config_refused",
+            Self::DiskLow { .. } => "disk_low",
+            Self::DiskRecovered { .. } => "disk_recovered",
+            Self::LimitNear { .. } => "limit_near",
+            Self::LimitRelieved { .. } => "limit_relieved",
         }
     }
 
@@ -173,7 +214,11 @@ impl Event {
             Self::EngineUp { .. }
             | Self::EngineDown { .. }
             | Self::ConfigApplied { .. }
-            | Self::ConfigRefused { .. } => None,
+            | Self::ConfigRefused { .. }
+            | Self::DiskLow { .. }
+            | Self::DiskRecovered { .. }
+            | Self::LimitNear { .. }
+            | Self::LimitRelieved { .. } => None,
         }
     }
 }
@@ -216,6 +261,10 @@ mod tests {
             Event::EngineDown { reason: text() },
             Event::ConfigApplied { version: 1, took_ms: 1, needs_restart: Vec::new() },
             Event::ConfigRefused { version: 1, refused: Vec::new() },
+            Event::DiskLow { path: text(), available_bytes: 1, total_bytes: 2 },
+            Event::DiskRecovered { path: text(), available_bytes: 1, total_bytes: 2 },
+            Event::LimitNear { listener: text(), connections: 1, max_connections: 2 },
+            Event::LimitRelieved { listener: text(), connections: 1, max_connections: 2 },
         ] {
             assert_eq!(serde_json::to_value(&event).unwrap()["kind"], event.kind());
         }

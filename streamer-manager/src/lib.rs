@@ -10,6 +10,7 @@
 //! | [`webhook`] | telling others of events, surely |
 //! | [`link`] | the Config Server: engines follow the configuration |
 //! | [`view`], [`event`] | what is known of the engine, and what the manager tells of it |
+//! | [`resources`] | what may run short |
 //! | [`clock`] | the wall clock as a value |
 //! | [`rest`] | the REST API |
 
@@ -20,6 +21,7 @@ pub mod document;
 pub mod event;
 pub mod link;
 pub mod mask;
+pub mod resources;
 pub mod rest;
 pub mod store;
 pub mod view;

@@ -102,6 +102,8 @@ pub const TABLE: &[Row] = &[
     administer("POST", "/v1/token", Area::Accounts),
     administer("DELETE", "/v1/token/{name}", Area::Accounts),
     inspect("/v1/audit", Area::Accounts),
+    read("/v1/event", Area::Events),
+    read("/v1/event/feed", Area::Events),
     read("/v1/webhook", Area::Webhooks),
     administer("POST", "/v1/webhook", Area::Webhooks),
     read("/v1/webhook/{name}", Area::Webhooks),

@@ -20,8 +20,10 @@ pub mod docs;
 pub mod engine;
 pub mod envelope;
 pub mod error;
+mod event;
 mod forward;
 pub mod idempotency;
+pub mod live_engine;
 mod openapi;
 pub mod page;
 pub mod request;
@@ -34,6 +36,8 @@ mod user;
 mod viewer;
 mod vod;
 mod webhook;
+
+pub use event::MAX_FEEDS;
 
 use std::any::Any;
 use std::path::PathBuf;
@@ -57,6 +61,8 @@ use utoipa_axum::routes;
 use crate::accounts::Accounts;
 use crate::configuration::Configuration;
 use crate::store::{DeliveryStore, StoredConfig};
+use crate::view::Events;
+use crate::webhook::Webhooks;
 use engine::Engine;
 use error::ApiError;
 use request::MAX_BODY_BYTES;
@@ -69,6 +75,10 @@ pub struct RestParts {
     pub accounts: Accounts,
     /// The log of webhooks.
     pub deliveries: Arc<dyn DeliveryStore>,
+    /// The webhooks, to be sent again.
+    pub webhooks: Webhooks,
+    /// What happened and happens.
+    pub events: Events,
     /// The engine.
     pub engine: Arc<dyn Engine>,
     /// Video on demand; `None` where it is switched off.
@@ -90,6 +100,7 @@ pub struct RestState(Arc<Inner>);
 struct Inner {
     parts: RestParts,
     keys: idempotency::Keys,
+    feeds: event::Feeds,
     load: system::Load,
 }
 
@@ -98,7 +109,12 @@ impl RestState {
     #[must_use]
     pub fn new(parts: RestParts) -> Self {
         let load = system::Load::new(parts.data_dir.clone());
-        Self(Arc::new(Inner { parts, keys: idempotency::Keys::default(), load }))
+        Self(Arc::new(Inner {
+            parts,
+            keys: idempotency::Keys::default(),
+            feeds: event::Feeds::default(),
+            load,
+        }))
     }
 
     fn configuration(&self) -> &Configuration {
@@ -115,6 +131,18 @@ impl RestState {
 
     fn deliveries(&self) -> &dyn DeliveryStore {
         &*self.0.parts.deliveries
+    }
+
+    fn webhooks(&self) -> &Webhooks {
+        &self.0.parts.webhooks
+    }
+
+    fn events(&self) -> &Events {
+        &self.0.parts.events
+    }
+
+    fn feeds(&self) -> &event::Feeds {
+        &self.0.feeds
     }
 
     fn engine(&self) -> &dyn Engine {
@@ -174,6 +202,8 @@ fn routes() -> OpenApiRouter<RestState> {
         .routes(routes!(user::list_tokens, user::add_token))
         .routes(routes!(user::remove_token))
         .routes(routes!(audit::list))
+        .routes(routes!(event::list))
+        .routes(routes!(event::feed))
         .routes(routes!(webhook::list, webhook::add))
         .routes(routes!(webhook::show, webhook::replace, webhook::patch, webhook::remove))
         .routes(routes!(webhook::deliveries))

@@ -272,6 +272,6 @@ pub(super) async fn redeliver(
     if delivery.is_none_or(|delivery| delivery.webhook != name) {
         return Err(ApiError::not_found("delivery"));
     }
-    let id = state.deliveries().redeliver(id, Clock::system().now_unix_ms()).await?;
+    let id = state.webhooks().redeliver(id, Clock::system().now_unix_ms()).await?;
     Ok(Data::new(RedeliveredBody { id }))
 }

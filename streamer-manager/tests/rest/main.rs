@@ -12,6 +12,7 @@ mod accounts;
 mod changes;
 mod contract;
 mod documented;
+mod events;
 mod live;
 mod support;
 mod vod;

@@ -17,6 +17,8 @@ use streamer_manager::configuration::Configuration;
 use streamer_manager::rest::engine::{Engine, Unreachable};
 use streamer_manager::rest::{RestParts, RestState, router};
 use streamer_manager::store::SqliteStore;
+use streamer_manager::view::Events;
+use streamer_manager::webhook::Webhooks;
 use streamer_vod::Library;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -55,13 +57,14 @@ impl Engine for Said {
 
 /// An API.
 pub(crate) struct Api {
-    router: Router,
+    pub(crate) router: Router,
     pub(crate) folder: TempDir,
     pub(crate) engine: Arc<Said>,
     pub(crate) accounts: Accounts,
     pub(crate) configuration: Configuration,
     pub(crate) first: InitialCredentials,
     pub(crate) store: Arc<SqliteStore>,
+    pub(crate) events: Events,
 }
 
 /// An answer.
@@ -99,10 +102,13 @@ impl Api {
         let first = accounts.first_start(None).await.unwrap().unwrap();
         let configuration = Configuration::open(Arc::clone(&store) as _).await.unwrap();
         std::fs::create_dir(folder.path().join("vod")).unwrap();
+        let events = Events::default();
         let state = RestState::new(RestParts {
             configuration: configuration.clone(),
             accounts: accounts.clone(),
             deliveries: Arc::clone(&store) as _,
+            webhooks: Webhooks::new(configuration.clone(), Arc::clone(&store) as _),
+            events: events.clone(),
             engine: Arc::clone(&engine) as _,
             library: Some(Library::open(&folder.path().join("vod")).unwrap()),
             data_dir: folder.path().to_path_buf(),
@@ -110,7 +116,7 @@ impl Api {
             secure_cookies: false,
             stopping: CancellationToken::new(),
         });
-        Self { router: router(state).unwrap(), folder, engine, accounts, configuration, first, store }
+        Self { router: router(state).unwrap(), folder, engine, accounts, configuration, first, store, events }
     }
 
     /// A token of this role and these scopes.
@@ -128,7 +134,10 @@ impl Api {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40_000))));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        // A feed has no end to wait for.
+        let feed = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+        let body = if feed { Body::empty() } else { response.into_body() };
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let json = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
         let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
         let body = if json { serde_json::from_slice(&bytes).unwrap() } else { text() };
