@@ -34,7 +34,17 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("streamer-manager", &["streamer-control", "streamer-vod"]),
-    ("ttsm", &["streamer-control", "streamer-daemon", "streamer-manager", "streamer-net"]),
+    (
+        "ttsm",
+        &[
+            "streamer-control",
+            "streamer-daemon",
+            "streamer-http",
+            "streamer-manager",
+            "streamer-net",
+            "streamer-vod",
+        ],
+    ),
     ("examples", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp"]),
     ("streamer-bench", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp", "streamer-vod"]),
     (

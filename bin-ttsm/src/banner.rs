@@ -25,6 +25,8 @@ pub fn banner(
         line(&mut text, "", &format!("shown this once; in {} until the first login", file.display()), "");
     }
     line(&mut text, "data folder", &data_dir.display().to_string(), "   (the engine's too)");
+    listens(&mut text, "REST API", &addresses.rest);
+    listens(&mut text, "VOD", &addresses.vod);
     listens(&mut text, "config", &addresses.config);
     listens(&mut text, "events", &addresses.events);
     text.push_str("\nCtrl-C stops it; the engine goes on without it.\n");

@@ -5,6 +5,7 @@ use streamer_daemon::{DaemonError, EXIT_CONFIGURATION, EXIT_FAILURE};
 use streamer_manager::accounts::AccountError;
 use streamer_manager::store::StoreError;
 use streamer_net::TlsError;
+use streamer_vod::VodError;
 use thiserror::Error;
 
 /// Why the manager does not start, or stops before it is told to.
@@ -33,6 +34,15 @@ pub enum ManagerError {
     /// The first administrator cannot be made.
     #[error("the first administrator cannot be made: {0}")]
     FirstStart(#[from] AccountError),
+    /// Video on demand cannot be served.
+    #[error("vod: {0}")]
+    Vod(#[from] VodError),
+    /// The document of the API cannot be made.
+    #[error("the document of the API cannot be made: {0}")]
+    Document(serde_json::Error),
+    /// Webhooks cannot be sent.
+    #[error("webhooks cannot be sent: {0}")]
+    WebhookClient(String),
     /// The data folder, a listener or the system fails it.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
@@ -46,7 +56,11 @@ impl ManagerError {
             Self::Config(_) | Self::Tls { .. } | Self::FirstStart(AccountError::Invalid { .. }) => {
                 EXIT_CONFIGURATION
             }
-            Self::Store { .. } | Self::FirstStart(_) => EXIT_FAILURE,
+            Self::Store { .. }
+            | Self::FirstStart(_)
+            | Self::Vod(_)
+            | Self::Document(_)
+            | Self::WebhookClient(_) => EXIT_FAILURE,
             Self::Daemon(error) => error.exit_code(),
         }
     }

@@ -15,6 +15,7 @@ mod error;
 pub mod files;
 pub mod manager;
 pub mod process;
+mod services;
 
 pub use args::Args;
 pub use error::ManagerError;

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn options(folder: &Path) -> Result<ManagerOptions, DaemonError> {
     let listener = r#"{ "bind": ["127.0.0.1"], "port": 0 }"#;
     let manager = format!(r#"{{ "listeners": {{ "config": {listener}, "rest": {listener} }} }}"#);
-    let engine = r#"{ "events": { "address": "127.0.0.1:0" } }"#;
+    let engine = r#"{ "events": { "address": "127.0.0.1:0" }, "vod": { "bind": ["127.0.0.1"], "port": 0 } }"#;
     Ok(ManagerOptions {
         loaded: LoadedFiles {
             manager: Loaded::from_text(manager, "server.json".into()).unwrap(),

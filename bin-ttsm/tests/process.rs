@@ -32,7 +32,11 @@ fn write(folder: &Path, level: &str) {
         r#"{{ "listeners": {{ "config": {listener}, "rest": {listener} }}, "log": {{ "level": "{level}" }} }}"#
     );
     std::fs::write(folder.join("server.json"), text).unwrap();
-    std::fs::write(folder.join("engine.json"), r#"{ "events": { "address": "127.0.0.1:0" } }"#).unwrap();
+    std::fs::write(
+        folder.join("engine.json"),
+        r#"{ "events": { "address": "127.0.0.1:0" }, "vod": { "bind": ["127.0.0.1"], "port": 0 } }"#,
+    )
+    .unwrap();
 }
 
 const START: &[&str] = &["--config", "server.json", "--data-dir", "state"];
