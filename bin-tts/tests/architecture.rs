@@ -49,7 +49,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("streamer-bench", &["streamer-core", "streamer-http", "streamer-net", "streamer-rtmp", "streamer-vod"]),
     (
         "streamer-interop",
-        &["hls-check", "streamer-control", "streamer-core", "streamer-daemon", "streamer-vod", "tts"],
+        &["hls-check", "streamer-control", "streamer-core", "streamer-daemon", "streamer-vod", "tts", "ttsm"],
     ),
     // Knows nothing of ours, so that it judges the server with other eyes.
     ("hls-check", &[]),

@@ -18,6 +18,7 @@
 pub mod browser;
 pub mod feed;
 pub mod hls;
+pub mod house;
 pub mod play;
 pub mod process;
 pub mod publish;
