@@ -150,6 +150,11 @@ impl Refusal {
 
 #[async_trait]
 impl Fallback for VodPassage {
+    // `/vod/film.mp4/playlist.m3u8` reads like the playlist of a live stream.
+    fn claims(&self, path: &str) -> bool {
+        path.starts_with(VOD_PREFIX)
+    }
+
     async fn serve(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         self.pass_on(request, client).await.unwrap_or_else(Refusal::answer)
     }

@@ -77,6 +77,16 @@ async fn what_is_asked_and_answered_passes_through() {
 }
 
 #[tokio::test]
+async fn what_reads_like_a_live_stream_is_passed_on_too() {
+    let (vod, mut heads) = manager(answer("", "a list")).await;
+    let running = engine(vod).await;
+    let http = running.engine.addresses().http[0];
+    let said = request(http, "GET", "/vod/film.mp4/playlist.m3u8", None).await;
+    assert_eq!((said.status, said.body.as_str()), (206, "a list"));
+    assert!(heads.recv().await.unwrap().starts_with("get /vod/film.mp4/playlist.m3u8 "));
+}
+
+#[tokio::test]
 async fn no_other_path_and_no_other_method_is_passed_on() {
     let (vod, mut heads) = manager(answer("", "never")).await;
     let running = engine(vod).await;

@@ -1,10 +1,11 @@
 //! Both daemons on free ports of loopback and one data folder, and calls at the REST API.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use streamer_control::config::{Loaded, LoadedConfig};
+use streamer_control::config::{ListenerConfig, Loaded, LoadedConfig};
 use streamer_daemon::DataDir;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -64,6 +65,8 @@ impl House {
         let mut loaded = LoadedConfig::from_text(config, "engine.json".to_owned())?;
         if let Some(manager) = &self.manager {
             loaded.config.events.address = first(&manager.addresses().events)?;
+            let vod = first(&manager.addresses().vod)?;
+            loaded.config.vod = Some(ListenerConfig { bind: vec![vod.ip()], port: vod.port() });
         }
         let data_dir = DataDir::open(self.data.path(), &ENGINE)?;
         let options = EngineOptions { loaded, config_file: None, data_dir, log: None };
@@ -101,6 +104,12 @@ impl House {
     pub fn http(&self, path: &str) -> Outcome<String> {
         let engine = self.engine.as_ref().ok_or("there is no engine")?;
         Ok(format!("http://{}/{path}", first(&engine.addresses().http)?))
+    }
+
+    /// Folder of video on demand.
+    #[must_use]
+    pub fn vod_folder(&self) -> PathBuf {
+        self.data.path().join("vod")
     }
 
     /// Calls the REST API with the first token; the status and the body.

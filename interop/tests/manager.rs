@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use streamer_interop::Outcome;
 use streamer_interop::house::House;
-use streamer_interop::play::{Media, expect_clip};
+use streamer_interop::play::{Media, decode, expect_clip, expect_pictures};
 use streamer_interop::publish;
 use streamer_interop::tools::Tool::Ffmpeg;
+use streamer_interop::tools::clip;
 
 const CLIP: &str = "h264_small_aac.mp4";
 /// Two seconds of pictures.
@@ -79,4 +80,17 @@ fn media_flow_without_the_manager_and_the_engine_starts_again_from_its_last_word
     house.start_engine()?;
     let _publisher = publish::ffmpeg(Ffmpeg, CLIP, &house.rtmp("sport/two")?)?;
     expect_clip(Ffmpeg, &house.http("sport/two/play.flv")?, CLIP, Media::Video, PICTURES)
+}
+
+#[test]
+fn a_file_in_the_folder_plays_through_the_port_of_the_engine() -> Outcome {
+    let house = House::start()?;
+    std::fs::copy(clip(CLIP)?, house.vod_folder().join("film.mp4"))?;
+    let (code, answer) = house.call("GET", "/v1/vod", None)?;
+    assert_eq!((code, &answer["list"][0]["path"]), (200, &json!("film.mp4")), "{answer}");
+    for playlist in ["playlist.m3u8", "playlist_sfm4s.m3u8"] {
+        let played = decode(Ffmpeg, &house.http(&format!("vod/film.mp4/{playlist}"))?, PICTURES)?;
+        expect_pictures(&played, Ffmpeg, CLIP, PICTURES)?;
+    }
+    Ok(())
 }

@@ -42,8 +42,34 @@ fn main() {
         let opened = runtime().block_on(SqliteStore::open(&Path::new(&folder).join(DATABASE_FILE)));
         println!("{}", matches!(opened, Err(StoreError::Locked { .. })));
     } else {
-        a_second_process_is_refused();
-        every_kill_leaves_the_last_acknowledged_configuration();
+        run(&env::args().skip(1).collect::<Vec<_>>());
+    }
+}
+
+/// The tests of this file, by name.
+const TESTS: [(&str, fn()); 2] = [
+    ("a_second_process_is_refused", a_second_process_is_refused),
+    (
+        "every_kill_leaves_the_last_acknowledged_configuration",
+        every_kill_leaves_the_last_acknowledged_configuration,
+    ),
+];
+
+/// What a test runner asks of a test program: to list its tests, or to run those it names.
+fn run(arguments: &[String]) {
+    let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let exact = asked("--exact");
+    let named: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    for (name, test) in TESTS {
+        if asked("--list") {
+            if !asked("--ignored") {
+                println!("{name}: test");
+            }
+        } else if named.is_empty()
+            || named.iter().any(|part| name == *part || (!exact && name.contains(*part)))
+        {
+            test();
+        }
     }
 }
 
