@@ -7,7 +7,7 @@
 //! | [`envelope`], [`error`] | the form of every answer |
 //! | [`request`], [`page`], [`change`], [`idempotency`] | reading requests, pages of lists, changes of the configuration |
 //! | [`engine`] | what is asked of the engine |
-//! | [`openapi`], [`docs`] | the document of the API, and the page that shows it |
+//! | `openapi`, [`docs`] | the document of the API, and the page that shows it |
 //! | the others | one group of routes each |
 
 pub mod access;
