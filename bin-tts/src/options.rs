@@ -115,18 +115,24 @@ pub fn http_client(loaded: &LoadedConfig) -> Result<reqwest::Client, EngineError
         let place = format!("{}: client_tls", loaded.origin());
         EngineError::HttpClient { place, reason }
     };
-    let mut builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(HTTP_CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(MAX_IDLE_HTTP_CONNECTIONS)
-        .user_agent(concat!("tts/", env!("CARGO_PKG_VERSION")));
+    let builder = || {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(HTTP_CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(MAX_IDLE_HTTP_CONNECTIONS)
+            .user_agent(concat!("tts/", env!("CARGO_PKG_VERSION")))
+    };
     if let Some(tls) = &loaded.config.client_tls {
         let pem = std::fs::read(loaded.resolve(&tls.ca)).map_err(|error| refuse(error.to_string()))?;
         let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| refuse(error.to_string()))?;
-        builder = builder.tls_certs_only(roots);
+        return builder().tls_certs_only(roots).build().map_err(|error| refuse(error.to_string()));
     }
-    builder.build().map_err(|error| refuse(error.to_string()))
+    // A machine without root certificates trusts nobody over HTTPS; that is no reason to serve no media.
+    builder()
+        .build()
+        .or_else(|_| builder().tls_certs_only([]).build())
+        .map_err(|error| refuse(error.to_string()))
 }
 
 /// The options of an RTMP listener; with `tls` it speaks RTMPS.

@@ -97,6 +97,8 @@ impl LinkClient {
         let http = Client::builder()
             .redirect(Policy::none())
             .no_proxy()
+            // Never over TLS: without this the root certificates of the system would have to be there.
+            .tls_certs_only([])
             .http1_only()
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_TIMEOUT)

@@ -52,7 +52,7 @@ impl Deliverer {
     /// A sender that keeps to `policy`. No proxy of the environment is used: it would be the one that resolves names.
     ///
     /// # Errors
-    /// When the system's root certificates or TLS cannot be used.
+    /// When TLS cannot be used.
     pub fn new(policy: TargetPolicy) -> Result<Self, reqwest::Error> {
         Self::with_timeout(policy, DELIVERY_TIMEOUT)
     }
@@ -62,14 +62,17 @@ impl Deliverer {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_timeout(policy: TargetPolicy, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .dns_resolver(Arc::new(GuardedResolver(policy.clone())))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .timeout(timeout)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .user_agent(concat!("TiTopStreamer/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let builder = || {
+            Client::builder()
+                .dns_resolver(Arc::new(GuardedResolver(policy.clone())))
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .timeout(timeout)
+                .pool_max_idle_per_host(IDLE_CONNECTIONS)
+                .user_agent(concat!("TiTopStreamer/", env!("CARGO_PKG_VERSION")))
+        };
+        // A machine without root certificates trusts nobody over HTTPS; receivers without it are told all the same.
+        let client = builder().build().or_else(|_| builder().tls_certs_only([]).build())?;
         Ok(Self { client, policy })
     }
 
