@@ -16,7 +16,7 @@ const PICTURES: usize = 50;
 /// Longest time for a publisher to notice that it was closed.
 const GOODBYE: Duration = Duration::from_secs(30);
 
-fn expect(answer: (u16, serde_json::Value), code: u16, message: &str) -> Outcome {
+fn expect(answer: &(u16, serde_json::Value), code: u16, message: &str) -> Outcome {
     if answer.0 != code || answer.1["code"] != code || answer.1["message"] != message {
         return Err(format!("{code} {message} is expected, not {answer:?}").into());
     }
@@ -27,8 +27,8 @@ fn expect(answer: (u16, serde_json::Value), code: u16, message: &str) -> Outcome
 fn an_application_made_over_rest_takes_a_stream_that_can_be_watched_listed_and_kicked() -> Outcome {
     let house = House::start()?;
     let sport = json!({ "app_name": "sport", "source_type": "rtmp_push" });
-    expect(house.call("POST", "/v1/app", Some(sport.clone()))?, 200, "add application success")?;
-    expect(house.call("POST", "/v1/app", Some(sport))?, 409, "duplicated application name")?;
+    expect(&house.call("POST", "/v1/app", Some(sport.clone()))?, 200, "add application success")?;
+    expect(&house.call("POST", "/v1/app", Some(sport))?, 409, "duplicated application name")?;
     house.until("/v1/system", |system| system["data"]["engine"]["config_version"].as_u64() >= Some(3))?;
 
     let publisher = publish::ffmpeg(Ffmpeg, CLIP, &house.rtmp("sport/one")?)?;
@@ -51,7 +51,7 @@ fn what_is_rolled_back_is_gone_from_the_engine() -> Outcome {
     let (_, before) = house.call("GET", "/v1/config", None)?;
     let version = before["data"]["version"].as_u64().ok_or("no version")?;
     let sport = json!({ "app_name": "sport", "source_type": "rtmp_push" });
-    expect(house.call("POST", "/v1/app", Some(sport))?, 200, "add application success")?;
+    expect(&house.call("POST", "/v1/app", Some(sport))?, 200, "add application success")?;
     let (code, answer) = house.call("POST", "/v1/config/rollback", Some(json!({ "version": version })))?;
     assert_eq!(code, 200, "{answer}");
     house.until("/v1/system", |system| {
@@ -68,7 +68,7 @@ fn what_is_rolled_back_is_gone_from_the_engine() -> Outcome {
 fn media_flow_without_the_manager_and_the_engine_starts_again_from_its_last_word() -> Outcome {
     let mut house = House::start()?;
     let sport = json!({ "app_name": "sport", "source_type": "rtmp_push" });
-    expect(house.call("POST", "/v1/app", Some(sport))?, 200, "add application success")?;
+    expect(&house.call("POST", "/v1/app", Some(sport))?, 200, "add application success")?;
     house.until("/v1/system", |system| system["data"]["engine"]["config_version"].as_u64() >= Some(3))?;
     let publisher = publish::ffmpeg(Ffmpeg, CLIP, &house.rtmp("sport/one")?)?;
     house.until("/v1/stream?app=sport", |answer| answer["list"][0]["state"] == "streaming")?;
