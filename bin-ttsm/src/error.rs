@@ -1,5 +1,7 @@
 //! Why the manager does not start, or stops: one sentence and an exit code.
 
+use std::path::PathBuf;
+
 use streamer_control::config::ConfigError;
 use streamer_daemon::{DaemonError, EXIT_CONFIGURATION, EXIT_FAILURE};
 use streamer_manager::accounts::AccountError;
@@ -31,6 +33,18 @@ pub enum ManagerError {
         /// Why.
         source: StoreError,
     },
+    /// There was a database, and there is none now.
+    #[error(
+        "{}: the database is gone: put it back, or remove {} to begin with an empty configuration",
+        path.display(),
+        mark.display()
+    )]
+    StoreGone {
+        /// The database.
+        path: PathBuf,
+        /// The file that says that there was one.
+        mark: PathBuf,
+    },
     /// The first administrator cannot be made.
     #[error("the first administrator cannot be made: {0}")]
     FirstStart(#[from] AccountError),
@@ -57,6 +71,7 @@ impl ManagerError {
                 EXIT_CONFIGURATION
             }
             Self::Store { .. }
+            | Self::StoreGone { .. }
             | Self::FirstStart(_)
             | Self::Vod(_)
             | Self::Document(_)

@@ -39,6 +39,8 @@ use crate::services;
 
 /// Longest shutdown: what the listeners grant their connections, and a moment for the rest.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
+/// File that says that there is a database, and which: it outlives one that is lost.
+pub const STORE_MARK_FILE: &str = "manager.store";
 /// Connections of the Config Server at once: those of one engine, and of a few that were lost.
 pub const MAX_CONFIG_CONNECTIONS: usize = 64;
 
@@ -130,8 +132,13 @@ impl Manager {
 
         let path = data_dir.file(DATABASE_FILE);
         let failed = |source| ManagerError::Store { path: path.display().to_string(), source };
+        // A new database in its place would tell the engine to forget everything.
+        if data_dir.file(STORE_MARK_FILE).exists() && !path.exists() {
+            return Err(ManagerError::StoreGone { path, mark: data_dir.file(STORE_MARK_FILE) });
+        }
         let store = SqliteStore::open(&path).await.map_err(failed)?;
         let configuration = Configuration::open(Arc::new(store.clone())).await.map_err(failed)?;
+        data_dir.replace(STORE_MARK_FILE, &configuration.current().version.store)?;
         let accounts = Accounts::new(Arc::new(store.clone()), &data_dir.file(""));
         let first_start = accounts.first_start(admin_password.as_deref()).await?;
 

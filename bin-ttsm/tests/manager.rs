@@ -131,6 +131,21 @@ async fn two_managers_on_one_data_folder_are_one_too_many() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_gone_is_not_replaced_by_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut manager = start(&folder).await;
+    assert!(manager.shutdown().await);
+    drop(manager);
+    std::fs::remove_file(folder.path().join("manager.db")).unwrap();
+    let refused = Manager::start(options(folder.path()).unwrap()).await.err().unwrap();
+    assert!(matches!(&refused, ManagerError::StoreGone { .. }), "{refused}");
+    assert!(!folder.path().join("manager.db").exists());
+    // Whoever wants to begin anew says so.
+    std::fs::remove_file(folder.path().join("manager.store")).unwrap();
+    assert!(start(&folder).await.first_start().is_some());
+}
+
+#[tokio::test]
 async fn a_taken_port_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
