@@ -8,20 +8,21 @@
 )]
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Lines, Read};
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
+use streamer_daemon::testing::{self, EndedDaemon, RunningDaemon};
 use tempfile::TempDir;
 
 fn tts(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tts"));
-    command.current_dir(folder).env_clear().env("HOME", folder).stdin(Stdio::null());
+    command.current_dir(folder).env_clear().env("HOME", folder);
     command
 }
 
@@ -36,17 +37,13 @@ fn free_ports() -> Value {
 
 /// Runs it to its end: exit code, standard output, standard error.
 fn run(folder: &Path, args: &[&str]) -> (i32, String, String) {
-    let output = tts(folder).args(args).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    let EndedDaemon { code, out, log } = testing::run(tts(folder).args(args)).unwrap();
+    (code.unwrap(), out, log)
 }
 
-/// The process while it runs; ended with the test.
+/// The process while it runs, and the folder it runs in.
 struct Running {
-    child: Child,
-    log: Lines<BufReader<ChildStderr>>,
-    out: Lines<BufReader<ChildStdout>>,
-    banner: String,
+    process: RunningDaemon,
     folder: Arc<TempDir>,
 }
 
@@ -62,39 +59,17 @@ impl Running {
     }
 
     fn start_in(folder: Arc<TempDir>, environment: &[(&str, &OsStr)]) -> Self {
-        let mut child = tts(folder.path())
-            .args(["--config", "engine.json", "--data-dir", "state"])
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let out = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut running = Self { child, log, out, banner: String::new(), folder };
-        running.banner = running.said("Ctrl-C");
-        running
+        let mut command = tts(folder.path());
+        command.args(["--config", "engine.json", "--data-dir", "state"]).envs(environment.iter().copied());
+        Self { process: RunningDaemon::start(&mut command).unwrap(), folder }
     }
 
-    /// Reads standard output up to a line with `words`.
-    fn said(&mut self, words: &str) -> String {
-        let mut text = String::new();
-        for line in self.out.by_ref().map(Result::unwrap) {
-            text += &format!("{line}\n");
-            if line.contains(words) {
-                return text;
-            }
-        }
-        panic!("it ended without {words:?}: {text}");
-    }
-
-    /// Reads the log up to a line with `words`.
-    fn logged(&mut self, words: &str) -> String {
-        self.log.by_ref().map(Result::unwrap).find(|line| line.contains(words)).expect(words)
+    fn logged(&self, words: &str) -> String {
+        self.process.logged(words).unwrap()
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.process.signal(signal).unwrap();
     }
 
     fn addresses(&self) -> Value {
@@ -106,15 +81,8 @@ impl Running {
         self.addresses()["rtmp"][0].as_str().unwrap().parse().unwrap()
     }
 
-    fn end(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn end(self) -> EndedDaemon {
+        self.process.end().unwrap()
     }
 }
 
@@ -212,23 +180,21 @@ fn a_second_engine_on_one_data_folder_is_refused() {
     TcpStream::connect(first.rtmp()).unwrap();
 
     // Not even an engine that was killed keeps the folder.
-    first.signal(Signal::KILL);
-    first.end();
+    first.process.kill().unwrap();
     write(&folder, &free_ports());
-    let mut again = Running::start_in(Arc::clone(&first.folder), &[]);
+    let again = Running::start_in(Arc::clone(&first.folder), &[]);
     again.signal(Signal::TERM);
-    assert_eq!(again.end().code(), Some(0));
+    assert_eq!(again.end().code, Some(0));
 }
 
 #[test]
 fn log_and_banner_are_plain_text_and_kept_apart() {
-    let mut running = Running::start(&free_ports());
+    let running = Running::start(&free_ports());
     running.signal(Signal::TERM);
-    let mut out = vec![running.banner.clone()];
-    out.extend(running.out.by_ref().map(Result::unwrap));
-    let log: Vec<String> = running.log.by_ref().map(Result::unwrap).collect();
-    assert_eq!(running.end().code(), Some(0));
-    let (out, log) = (out.join("\n"), log.join("\n"));
+    let banner = running.process.banner().to_owned();
+    let EndedDaemon { code, out, log } = running.end();
+    assert_eq!(code, Some(0));
+    let out = banner + &out;
     assert!(!out.contains('\x1b') && !log.contains('\x1b'), "no colours where no terminal is: {out}{log}");
     assert!(out.starts_with("tts ") && out.contains("is ready"), "{out}");
     assert!(!out.contains("INFO") && log.contains("INFO") && !log.contains("is ready"), "{out}\n{log}");
@@ -236,7 +202,7 @@ fn log_and_banner_are_plain_text_and_kept_apart() {
 
 #[test]
 fn it_serves_reloads_and_ends_cleanly() {
-    let mut running = Running::start(&free_ports());
+    let running = Running::start(&free_ports());
     TcpStream::connect(running.rtmp()).unwrap();
     running.logged("open files allowed");
 
@@ -252,10 +218,11 @@ fn it_serves_reloads_and_ends_cleanly() {
     assert!(line.contains("engine.json:2:") && line.contains("nonsense"), "{line}");
     TcpStream::connect(running.rtmp()).unwrap();
 
+    let folder = Arc::clone(&running.folder);
     running.signal(Signal::TERM);
-    assert_eq!(running.end().code(), Some(0));
-    assert!(!running.folder.path().join("state/engine-addresses.json").exists());
-    assert!(running.folder.path().join("state/engine-token").exists());
+    assert_eq!(running.end().code, Some(0));
+    assert!(!folder.path().join("state/engine-addresses.json").exists());
+    assert!(folder.path().join("state/engine-token").exists());
 }
 
 #[test]
@@ -271,7 +238,7 @@ fn a_certificate_is_reloaded_and_a_bad_one_keeps_the_old() {
     let mut config = free_ports();
     config["listeners"]["rtmps"] = json!({ "bind": ["127.0.0.1"], "port": 0 });
     config["tls"] = json!({ "certificate": pem("cert.pem"), "private_key": pem("key.pem") });
-    let mut running = Running::start(&config);
+    let running = Running::start(&config);
     make();
     running.signal(Signal::HUP);
     running.logged("applied: certificate");
@@ -296,7 +263,7 @@ fn systemd_is_told() {
         }
     };
     let environment = [("NOTIFY_SOCKET", path.as_os_str()), ("WATCHDOG_USEC", OsStr::new("20000"))];
-    let mut running = Running::start_with(&free_ports(), &environment);
+    let running = Running::start_with(&free_ports(), &environment);
     told("READY=1");
     told("WATCHDOG=1");
     running.signal(Signal::HUP);
@@ -304,23 +271,23 @@ fn systemd_is_told() {
     told("READY=1");
     running.signal(Signal::TERM);
     told("STOPPING=1");
-    assert_eq!(running.end().code(), Some(0));
+    assert_eq!(running.end().code, Some(0));
 }
 
 #[test]
 fn the_log_is_json_where_asked() {
     let mut config = free_ports();
     config["log"] = json!({ "format": "json" });
-    let mut running = Running::start(&config);
+    let running = Running::start(&config);
     let line: Value = serde_json::from_str(&running.logged("serving")).unwrap();
     assert_eq!((&line["level"], &line["message"]), (&json!("INFO"), &json!("serving")));
     running.signal(Signal::INT);
-    assert_eq!(running.end().code(), Some(0));
+    assert_eq!(running.end().code, Some(0));
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let mut running = Running::start(&free_ports());
+    let running = Running::start(&free_ports());
     // A connection to the API whose request never ends keeps the drain waiting.
     let api: SocketAddr = running.addresses()["api"][0].as_str().unwrap().parse().unwrap();
     let mut half = TcpStream::connect(api).unwrap();
@@ -339,7 +306,7 @@ fn a_second_signal_ends_it_at_once() {
         std::thread::yield_now();
     }
     running.signal(Signal::TERM);
-    assert_eq!(running.end().code(), Some(1));
+    assert_eq!(running.end().code, Some(1));
     let mut rest = String::new();
     let _ = half.read_to_string(&mut rest);
 }

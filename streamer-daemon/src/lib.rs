@@ -12,6 +12,7 @@
 //! | [`process`], [`signals`], [`systemd`], [`log`], [`descriptors`] | the process around it |
 //! | [`usage`] | what the process uses of the machine |
 //! | [`say`] | what a start says |
+//! | `testing` (feature `testing`) | a daemon as a process, for tests |
 
 pub mod args;
 pub mod daemon;
@@ -26,6 +27,8 @@ pub mod process;
 pub mod say;
 pub mod signals;
 pub mod systemd;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod usage;
 
 pub use daemon::Daemon;
