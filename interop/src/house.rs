@@ -1,52 +1,68 @@
-//! Both daemons on free ports of loopback and one data folder, and calls at the REST API.
+//! Both daemons as processes at one address of loopback with one data folder, and calls at the REST API.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use streamer_control::config::{ListenerConfig, Loaded, LoadedConfig};
-use streamer_daemon::DataDir;
+use streamer_control::config::ports;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tts::{ENGINE, Engine, EngineOptions};
-use ttsm::files::{ConfigFiles, LoadedFiles};
-use ttsm::{MANAGER, Manager, ManagerOptions};
 
 use crate::Outcome;
+use crate::daemon::{Daemon, listener, media_listeners};
+use crate::place::Place;
 
 /// Longest wait for something that is to become so.
 const PATIENCE: Duration = Duration::from_secs(30);
-const LISTENER: &str = r#"{ "bind": ["127.0.0.1"], "port": 0 }"#;
 
 /// Manager and engine; dropping it ends both.
 pub struct House {
     // Dropped in this order: what they run on goes after them.
-    engine: Option<Engine>,
-    manager: Option<Manager>,
+    engine: Daemon,
+    manager: Daemon,
     token: String,
     client: reqwest::Client,
     runtime: Runtime,
-    data: TempDir,
+    place: Place,
+    folder: TempDir,
 }
 
 impl House {
-    /// Starts both, the engine on free ports by the manager's word.
+    /// Starts both daemons of `program`; where the engine listens for media it has by the manager's word.
     ///
     /// # Errors
     /// When one does not start.
-    pub fn start() -> Outcome<Self> {
-        let (runtime, data) = (Runtime::new()?, tempfile::tempdir()?);
-        let manager = runtime.block_on(manager(&data))?;
-        let token = manager.first_start().ok_or("it is no first start")?.token.expose().to_owned();
-        let client = reqwest::Client::builder().no_proxy().build()?;
-        let mut house = Self { engine: None, manager: Some(manager), token, client, runtime, data };
-        let loopback: Value = serde_json::from_str(LISTENER)?;
-        let listeners = json!({ "listeners": { "rtmp": loopback, "http": loopback } });
-        let (code, answer) = house.call("PATCH", "/v1/settings", Some(listeners))?;
-        if code != 200 {
-            return Err(format!("{code}: {answer}").into());
-        }
+    pub fn start(program: &str) -> Outcome<Self> {
+        let (place, folder) = (Place::claim()?, tempfile::tempdir()?);
+        let config = place.port(ports::MANAGER);
+        let server = json!({
+            "listeners": { "config": listener(&place, ports::MANAGER), "rest": listener(&place, ports::REST) },
+        });
+        let mut listeners = media_listeners(&place);
+        listeners["api"] = listener(&place, ports::ENGINE_API);
+        let engine = json!({
+            "listeners": listeners,
+            "manager": { "address": config },
+            "events": { "address": place.port(ports::EVENTS) },
+            "vod": listener(&place, ports::VOD),
+        });
+        std::fs::write(folder.path().join("server.json"), server.to_string())?;
+        std::fs::write(folder.path().join("engine.json"), engine.to_string())?;
+        let mut manager = Daemon::ttsm(program, folder.path());
+        manager.start()?;
+        let credentials = std::fs::read_to_string(folder.path().join("data/initial-credentials"))?;
+        let token = credentials.lines().find_map(|line| line.strip_prefix("token: ")).ok_or("no token")?;
+        let mut house = Self {
+            engine: Daemon::tts(program, folder.path()),
+            manager,
+            token: token.to_owned(),
+            client: reqwest::Client::builder().no_proxy().build()?,
+            runtime: Runtime::new()?,
+            place,
+            folder,
+        };
+        let settings = json!({ "listeners": media_listeners(&house.place) });
+        house.change("PATCH", "/v1/settings", settings)?;
         house.start_engine()?;
         Ok(house)
     }
@@ -56,60 +72,49 @@ impl House {
     /// # Errors
     /// When it does not start.
     pub fn start_engine(&mut self) -> Outcome {
-        let manager = self.manager.as_ref().map(|manager| first(&manager.addresses().config)).transpose()?;
-        let manager = manager.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9)));
-        let config = format!(
-            r#"{{ "listeners": {{ "rtmp": {LISTENER}, "http": {LISTENER}, "api": {LISTENER} }},
-                "manager": {{ "address": "{manager}" }}, "events": {{ "address": "{manager}" }}, "vod": null }}"#
-        );
-        let mut loaded = LoadedConfig::from_text(config, "engine.json".to_owned())?;
-        if let Some(manager) = &self.manager {
-            loaded.config.events.address = first(&manager.addresses().events)?;
-            let vod = first(&manager.addresses().vod)?;
-            loaded.config.vod = Some(ListenerConfig { bind: vec![vod.ip()], port: vod.port() });
-        }
-        let data_dir = DataDir::open(self.data.path(), &ENGINE)?;
-        let options = EngineOptions { loaded, config_file: None, data_dir, log: None };
-        self.engine = Some(self.runtime.block_on(Engine::start(options))?);
-        Ok(())
+        self.engine.start()
     }
 
-    /// Stops the engine.
-    pub fn stop_engine(&mut self) {
-        if let Some(mut engine) = self.engine.take() {
-            self.runtime.block_on(engine.shutdown());
-        }
-    }
-
-    /// Stops the manager.
-    pub fn stop_manager(&mut self) {
-        if let Some(mut manager) = self.manager.take() {
-            self.runtime.block_on(manager.shutdown());
-        }
-    }
-
-    /// RTMP address of `app/stream`, where the engine listens now.
+    /// Kills the engine (SIGKILL).
     ///
     /// # Errors
-    /// When RTMP is not listened on.
-    pub fn rtmp(&self, path: &str) -> Outcome<String> {
-        let engine = self.engine.as_ref().ok_or("there is no engine")?;
-        Ok(format!("rtmp://{}/{path}", first(&engine.addresses().rtmp)?))
+    /// When it does not run.
+    pub fn kill_engine(&mut self) -> Outcome {
+        self.engine.kill()
     }
 
-    /// HTTP address of `path`, where the engine listens now.
+    /// Starts the manager.
     ///
     /// # Errors
-    /// When HTTP is not listened on.
-    pub fn http(&self, path: &str) -> Outcome<String> {
-        let engine = self.engine.as_ref().ok_or("there is no engine")?;
-        Ok(format!("http://{}/{path}", first(&engine.addresses().http)?))
+    /// When it does not start.
+    pub fn start_manager(&mut self) -> Outcome {
+        self.manager.start()
+    }
+
+    /// Kills the manager (SIGKILL).
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill_manager(&mut self) -> Outcome {
+        self.manager.kill()
+    }
+
+    /// RTMP address of `path`.
+    #[must_use]
+    pub fn rtmp(&self, path: &str) -> String {
+        format!("rtmp://{}/{path}", self.place.port(ports::RTMP))
+    }
+
+    /// HTTP address of `path` at the engine.
+    #[must_use]
+    pub fn http(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.place.port(ports::HTTP))
     }
 
     /// Folder of video on demand.
     #[must_use]
     pub fn vod_folder(&self) -> PathBuf {
-        self.data.path().join("vod")
+        self.folder.path().join("data/vod")
     }
 
     /// Calls the REST API with the first token; the status and the body.
@@ -117,8 +122,7 @@ impl House {
     /// # Errors
     /// When there is no answer, or its body is no JSON.
     pub fn call(&self, method: &str, path: &str, body: Option<Value>) -> Outcome<(u16, Value)> {
-        let manager = self.manager.as_ref().ok_or("there is no manager")?;
-        let url = format!("http://{}{path}", first(&manager.addresses().rest)?);
+        let url = format!("http://{}{path}", self.place.port(ports::REST));
         let mut request = self.client.request(method.parse()?, url).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
@@ -128,6 +132,38 @@ impl House {
             let status = answer.status().as_u16();
             Ok((status, serde_json::from_slice(&answer.bytes().await?)?))
         })
+    }
+
+    /// Changes the configuration; its version from then on.
+    ///
+    /// # Errors
+    /// With the answer, when the change is not taken.
+    pub fn change(&self, method: &str, path: &str, body: Value) -> Outcome<u64> {
+        let (status, answer) = self.call(method, path, Some(body))?;
+        if status != 200 {
+            return Err(format!("{method} {path}: {answer}").into());
+        }
+        let (_, config) = self.call("GET", "/v1/config", None)?;
+        Ok(config["data"]["version"].as_u64().ok_or("no version")?)
+    }
+
+    /// Waits until the engine has `version` of the configuration.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub fn applied(&self, version: u64) -> Outcome {
+        let is_there = |system: &Value| system["data"]["engine"]["config_version"].as_u64() >= Some(version);
+        self.until("/v1/system", is_there).map(drop)
+    }
+
+    /// Waits until the events that `query` asks for are `count`, the newest first.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub fn told(&self, query: &str, count: usize) -> Outcome<Vec<Value>> {
+        let list = |answer: &Value| answer["list"].as_array().cloned().unwrap_or_default();
+        let answer = self.until(&format!("/v1/event?{query}"), |answer| list(answer).len() == count)?;
+        Ok(list(&answer))
     }
 
     /// Asks until `right` says so.
@@ -146,21 +182,4 @@ impl House {
             }
         }
     }
-}
-
-async fn manager(data: &TempDir) -> Outcome<Manager> {
-    let manager = format!(r#"{{ "listeners": {{ "config": {LISTENER}, "rest": {LISTENER} }} }}"#);
-    let engine = format!(r#"{{ "events": {{ "address": "127.0.0.1:0" }}, "vod": {LISTENER} }}"#);
-    let loaded = LoadedFiles {
-        manager: Loaded::from_text(manager, "server.json".into())?,
-        engine: Loaded::from_text(engine, "engine.json".into())?,
-    };
-    let data_dir = DataDir::open(data.path(), &MANAGER)?;
-    let options =
-        ManagerOptions { loaded, files: ConfigFiles::default(), data_dir, admin_password: None, log: None };
-    Ok(Manager::start(options).await?)
-}
-
-fn first(addresses: &[SocketAddr]) -> Outcome<SocketAddr> {
-    Ok(*addresses.first().ok_or("it does not listen there")?)
 }

@@ -104,9 +104,24 @@ pub fn start_ffmpeg(tool: Tool, url: &str, media: Media, packets: usize) -> Outc
 /// When it failed or took too long.
 pub fn hashes(player: Running) -> Outcome<Vec<String>> {
     let finished = player.wait(PLAY_LIMIT)?.success()?;
+    Ok(finished.stdout.lines().filter_map(hash_of_packet).collect())
+}
+
+/// The hash in a line of FFmpeg's `framemd5`, unless it is a comment.
+pub(crate) fn hash_of_packet(line: &str) -> Option<String> {
     // Stream, DTS, PTS, duration, size, hash; side data may follow.
-    let hash = |line: &str| Some(line.split(',').nth(5)?.trim().to_owned());
-    Ok(finished.stdout.lines().filter(|line| !line.starts_with('#')).filter_map(hash).collect())
+    let hash = line.split(',').nth(5).filter(|_| !line.starts_with('#'))?;
+    Some(hash.trim().to_owned())
+}
+
+/// The hashes of the packets of the pictures of the clip `name`.
+pub(crate) fn packets_of_clip(name: &str) -> Outcome<Vec<String>> {
+    all_packets(name, Media::Video)
+}
+
+fn all_packets(name: &str, media: Media) -> Outcome<Vec<String>> {
+    let path = clip(name)?;
+    hashes(start_ffmpeg(Tool::FfmpegNewer, &path.to_string_lossy(), media, usize::MAX >> 33)?)
 }
 
 /// Plays `url` with FFmpeg and compares `packets` packets, bit by bit, with the clip that is published.
@@ -123,9 +138,7 @@ pub fn expect_clip(tool: Tool, url: &str, name: &str, media: Media, packets: usi
 /// # Errors
 /// When they differ.
 pub fn expect_run(played: &[String], name: &str, media: Media, packets: usize) -> Outcome {
-    let path = clip(name)?;
-    let original =
-        hashes(start_ffmpeg(Tool::FfmpegNewer, &path.to_string_lossy(), media, usize::MAX >> 33)?)?;
+    let original = all_packets(name, media)?;
     if played.len() < packets {
         return Err(format!("{} of {packets} packets of {name}", played.len()).into());
     }
@@ -141,7 +154,7 @@ pub fn expect_run(played: &[String], name: &str, media: Media, packets: usize) -
 }
 
 /// How many items of `run` follow `whole` repeated without end, from the best place on.
-fn longest_run(whole: &[String], run: &[String]) -> usize {
+pub(crate) fn longest_run(whole: &[String], run: &[String]) -> usize {
     let follows = |start: usize| {
         let mut repeated = whole.iter().cycle().skip(start);
         run.iter().take_while(|item| repeated.next() == Some(item)).count()

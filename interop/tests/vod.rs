@@ -6,6 +6,7 @@ use std::time::Duration;
 use hls_check::Options;
 use streamer_interop::Outcome;
 use streamer_interop::browser::{self, Player};
+use streamer_interop::house::House;
 use streamer_interop::play::{self, PLAY_LIMIT};
 use streamer_interop::process::Running;
 use streamer_interop::server::Container::{self, Fmp4, Ts};
@@ -194,11 +195,11 @@ fn a_page_seeks_with_hls_js_and_plays_on() -> Outcome {
 }
 
 #[test]
-fn a_page_plays_both_with_hls_js() -> Outcome {
-    let server = VodServer::start()?;
-    server.add("h264_aac.mp4", "a.mp4")?;
-    for container in [Ts, Fmp4] {
-        let report = browser::play(Player::Hls, &server.hls("a.mp4", container), 8)?;
+fn a_page_plays_both_through_the_port_of_the_engine_with_hls_js() -> Outcome {
+    let house = House::start(env!("CARGO_BIN_EXE_daemon"))?;
+    std::fs::copy(clip("h264_aac.mp4")?, house.vod_folder().join("a.mp4"))?;
+    for playlist in ["playlist.m3u8", "playlist_sfm4s.m3u8"] {
+        let report = browser::play(Player::Hls, &house.http(&format!("vod/a.mp4/{playlist}")), 8)?;
         assert_eq!(report.error, None, "{report:?}");
         assert!(report.played_s >= 8.0 && report.frames >= 30, "{report:?}");
         assert_eq!((report.width, report.height), (1280, 720));
