@@ -1,19 +1,16 @@
 """HLS: segments and playlists to many pollers, beside nginx; then how soon a partial segment is available."""
 
-import os
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from functools import partial
-from pathlib import Path
 
-from .generator import choose, generate, median, prepare, refuse_bottleneck
-from .servers import TARGET, TOP, Failed, Publisher, nginx_server, our_server
+from .generator import choose, generate, median, prepare, refuse_bottleneck, test_clip
+from .servers import Failed, Publisher, nginx_server, our_server
 
 STREAM = "bench"
-CLIP = Path(os.environ.get("TEST_MEDIA_DIR", TARGET / "test-media"), "h264_aac.mp4")
+CLIP = "h264_aac.mp4"
 # Name: how the server is started, what starts its segmenter, the media playlist.
 OURS = f"/live/{STREAM}"
 CONTENDERS = {
@@ -51,14 +48,14 @@ def fill(server, entrance, playlist):
 def polls(name, pollers, seconds):
     """Figures of one server, by what was polled and by how many."""
     start, entrance, playlist = CONTENDERS[name]
-    with start() as server, Publisher(server, CLIP, STREAM):
+    with start() as server, Publisher(server, test_clip(CLIP), STREAM):
         for what in ("segments", "playlist"):
             for count in pollers:
                 # Time enough between runs for a list that moved on.
                 fill(server, entrance, playlist)
                 yield what, count, generate(
                     server, "poll", "--playlist", playlist, "--what", what, "--pollers", count,
-                    "--seconds", seconds, "--server-pid", server.process.pid, limit=seconds + 120,
+                    "--seconds", seconds, "--server-pids", server.process.pid, limit=seconds + 120,
                 )
 
 
@@ -67,7 +64,7 @@ def parts(waiters, seconds):
     with our_server() as server:
         return refuse_bottleneck(generate(
             server, "--stream", STREAM, "parts", "--waiters", waiters, "--seconds", seconds,
-            "--server-pid", server.process.pid, limit=seconds + 150,
+            "--server-pids", server.process.pid, limit=seconds + 150,
         ))
 
 
@@ -75,8 +72,6 @@ def run(arguments):
     """Runs, prints the tables, and returns every run's figures and the failures."""
     chosen = choose([*CONTENDERS, PARTS], arguments.only)
     prepare(chosen, max(arguments.pollers + arguments.waiters))
-    if not CLIP.exists():
-        subprocess.run([TOP / "scripts" / "test-media"], check=True, stdin=subprocess.DEVNULL)
     polled, waited, failures = {}, {}, []
 
     def failed(failure):

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
+use rustix::net::sockopt::set_tcp_quickack;
 use rustix::net::{RecvFlags, recv};
 
 /// A socket registered with the poll.
@@ -87,6 +88,11 @@ impl Connection {
                 Err(error) => Err(error.into()),
             };
         }
+    }
+
+    /// Has the kernel acknowledge at once what was received up to now (`TCP_QUICKACK` of tcp(7), which does not stay).
+    pub(crate) fn acknowledge_at_once(&self) -> io::Result<()> {
+        Ok(set_tcp_quickack(&self.socket, true)?)
     }
 
     /// Bytes that wait to be sent.

@@ -7,10 +7,9 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::figures::{Generator, Quantiles};
-use crate::load::{Load, LoadError, Protocol};
-use crate::procfs::{Usage, own_cpu_s, usage_of_tree};
+use crate::load::{Load, LoadError, Protocol, Taking};
+use crate::procfs::{Usage, own_cpu_s, usage_of_trees};
 use crate::publisher::Target;
-use crate::source::FRAME_RATE;
 use crate::turns::Turns;
 
 /// Viewers that may be on their way in at the same time: below any server's listen backlog.
@@ -21,17 +20,25 @@ const SETTLE_PUBLISHER: Duration = Duration::from_secs(3);
 const SETTLE_VIEWERS: Duration = Duration::from_secs(2);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const JOIN_LIMIT: Duration = Duration::from_secs(30);
-/// A viewer whose last picture is older than this at the end was cut off, even if nothing was skipped.
-const MAX_BEHIND_PICTURES: u64 = FRAME_RATE;
+/// What a slow viewer takes: a link of 1 Mbit/s.
+const SLOW_BYTES_PER_S: u64 = 125_000;
 
 /// What is to be run.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) protocol: Protocol,
     pub(crate) viewers: usize,
+    /// Viewers that join each second; as fast as they are let in unless it is given.
+    pub(crate) join_rate: Option<u32>,
+    /// Viewers besides that take nothing after their first picture.
+    pub(crate) stalled: usize,
+    /// Viewers besides that take [`SLOW_BYTES_PER_S`].
+    pub(crate) slow: usize,
+    /// Whether viewers acknowledge what they receive at once.
+    pub(crate) quick_ack: bool,
     pub(crate) duration: Duration,
-    /// The server's process, when it runs on this machine.
-    pub(crate) server_pid: Option<u32>,
+    /// The server's processes, when it runs on this machine.
+    pub(crate) server_pids: Vec<u32>,
 }
 
 /// Why a run has no figures.
@@ -54,14 +61,20 @@ pub(crate) struct Figures {
     /// Bytes of media messages received by all viewers in that time, without the protocol around them.
     media_bytes: u64,
     server: Option<ServerFigures>,
-    /// From the publisher's send to the viewer's receive of each picture.
+    /// From the publisher's send to the viewer's receive of each picture, of those that take all.
     delay_us: Quantiles,
+    /// From the first viewer's connect until all had their first picture.
+    joining_s: f64,
+    /// Of the stalled and the slow ones: those that the server has closed.
+    closed: usize,
     generator: Generator,
 }
 
 #[derive(Debug, Serialize)]
 struct ServerFigures {
     cpu_s: f64,
+    /// Share of one core it used.
+    cpu: f64,
     cpu_s_per_gb: f64,
     rss_idle_bytes: u64,
     rss_bytes: u64,
@@ -70,17 +83,16 @@ struct ServerFigures {
 
 /// Runs the plan.
 pub(crate) fn run(target: Target, plan: &Plan) -> Result<Figures, FanoutError> {
-    let look = || plan.server_pid.map(usage_of_tree).transpose();
+    let look = || usage_of_trees(&plan.server_pids);
     let mut load = Load::new(target)?;
     load.run_until("publishing", CONNECT_LIMIT, Load::is_publishing)?;
     load.run_for(SETTLE_PUBLISHER)?;
     let idle = look()?;
 
-    for joined in 1..=plan.viewers {
-        load.add_viewer(plan.protocol)?;
-        load.run_until("viewers joining", JOIN_LIMIT, |load| joined - load.receiving() < MAX_JOINING)?;
+    if plan.quick_ack {
+        load.acknowledge_at_once();
     }
-    load.run_until("all viewers joined", JOIN_LIMIT, |load| load.receiving() == plan.viewers)?;
+    let joining = join_all(&mut load, plan)?;
     load.run_for(SETTLE_VIEWERS)?;
 
     load.reset_delays();
@@ -91,20 +103,18 @@ pub(crate) fn run(target: Target, plan: &Plan) -> Result<Figures, FanoutError> {
 
     let lost = load.receptions().map(|reception| reception.lost).sum();
     let damaged = load.receptions().map(|reception| reception.damaged).sum();
-    let newest = load.pictures();
-    let behind =
-        load.receptions().filter(|reception| reception.next_picture() + MAX_BEHIND_PICTURES < newest).count();
+    let behind = load.behind();
     if lost + damaged > 0 || behind > 0 {
         return Err(FanoutError::DataLost { lost, damaged, behind });
     }
 
+    let seconds = plan.duration.as_secs_f64();
     let server = match (idle, before, after) {
         (Some(idle), Some(before), Some(after)) => {
-            Some(server_figures(idle, before, after, media_bytes, plan.viewers))
+            Some(server_figures(seconds, idle, before, after, media_bytes, load.present()))
         }
         _ => None,
     };
-    let seconds = plan.duration.as_secs_f64();
     Ok(Figures {
         protocol: plan.protocol,
         viewers: plan.viewers,
@@ -112,11 +122,44 @@ pub(crate) fn run(target: Target, plan: &Plan) -> Result<Figures, FanoutError> {
         media_bytes,
         server,
         delay_us: load.delay_us().into(),
+        joining_s: joining.as_secs_f64(),
+        closed: plan.viewers + plan.stalled + plan.slow - load.present(),
         generator: Generator::between(own_before, own_after, seconds, load.latest_publish()),
     })
 }
 
+/// Lets all viewers join; the time until each had its first picture.
+fn join_all(load: &mut Load, plan: &Plan) -> Result<Duration, LoadError> {
+    let began = load.clock().elapsed();
+    let all = plan.viewers + plan.stalled + plan.slow;
+    for joined in 0..all {
+        // The stalled and the slow ones come among the others.
+        let odd = joined * (plan.stalled + plan.slow) / all;
+        let taking = if odd == (joined + 1) * (plan.stalled + plan.slow) / all {
+            Taking::All
+        } else if odd < plan.stalled {
+            Taking::Nothing
+        } else {
+            Taking::Slowly(SLOW_BYTES_PER_S)
+        };
+        load.add_viewer_taking(plan.protocol, taking)?;
+        match plan.join_rate {
+            Some(rate) => {
+                let next = began + Duration::from_secs(1) * (joined as u32 + 1) / rate;
+                load.run_for(next.saturating_sub(load.clock().elapsed()))?;
+            }
+            None => {
+                let joining = |load: &Load| joined + 1 - load.receiving() < MAX_JOINING;
+                load.run_until("viewers joining", JOIN_LIMIT, joining)?;
+            }
+        }
+    }
+    load.run_until("all viewers joined", JOIN_LIMIT, |load| load.receiving() == all)?;
+    Ok(load.clock().elapsed() - began)
+}
+
 fn server_figures(
+    seconds: f64,
     idle: Usage,
     before: Usage,
     after: Usage,
@@ -127,6 +170,7 @@ fn server_figures(
     let grown = after.rss_bytes as i64 - idle.rss_bytes as i64;
     ServerFigures {
         cpu_s,
+        cpu: cpu_s / seconds,
         cpu_s_per_gb: cpu_s * 1e9 / media_bytes as f64,
         rss_idle_bytes: idle.rss_bytes,
         rss_bytes: after.rss_bytes,

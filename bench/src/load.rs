@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::connection::Connection;
 use crate::figures::microseconds;
-use crate::http::{FlvClient, FlvError};
+use crate::http::{FlvClient, FlvError, TagError, TagReader};
 use crate::publisher::{Publisher, Target};
 use crate::reception::Reception;
 use crate::rtmp::{Role, RtmpClient, SessionError};
@@ -18,6 +18,8 @@ use crate::turns::{EventLoop, Ready, TurnError, Turns};
 
 /// Bytes read from a socket at once.
 const READ_BYTES: usize = 256 * 1024;
+/// Viewers that take slowly take a share so often.
+const SLOW_STEP: Duration = Duration::from_millis(20);
 
 /// Why a run has no figures.
 #[derive(Debug, Error)]
@@ -33,6 +35,8 @@ pub(crate) enum LoadError {
     #[error("viewer {index}: {error}")]
     Flv { index: usize, error: FlvError },
     #[error("viewer {index}: {error}")]
+    Plain { index: usize, error: TagError },
+    #[error("viewer {index}: {error}")]
     Ended { index: usize, error: io::Error },
 }
 
@@ -43,12 +47,26 @@ pub(crate) enum Protocol {
     Rtmp,
     HttpFlv,
     WsFlv,
+    /// FLV over bare TCP, from the plain program.
+    Plain,
 }
 
 #[derive(Debug)]
 enum Client {
     Rtmp(RtmpClient),
     Flv(FlvClient),
+    Plain(TagReader),
+}
+
+/// How a viewer takes what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taking {
+    /// As it comes.
+    All,
+    /// So many bytes a second and no more, once it has its first picture.
+    Slowly(u64),
+    /// Nothing more, once it has its first picture.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -56,6 +74,7 @@ struct Viewer {
     connection: Connection,
     client: Client,
     reception: Reception,
+    taking: Taking,
     opened_ns: u64,
 }
 
@@ -65,6 +84,7 @@ pub(crate) struct Load {
     target: Target,
     event_loop: EventLoop,
     audience: Audience,
+    next_slow_step: Duration,
 }
 
 /// The viewers and what they measured.
@@ -77,6 +97,10 @@ struct Audience {
     /// Viewers that have had their first picture; counted here because it is asked for at every turn.
     receiving: usize,
     delay_us: Histogram<u64>,
+    /// Viewers that take slowly and have begun to.
+    slow: Vec<usize>,
+    /// Whether received bytes are acknowledged at once.
+    acknowledges_at_once: bool,
 }
 
 impl Load {
@@ -90,29 +114,46 @@ impl Load {
             viewers: Vec::new(),
             receiving: 0,
             delay_us: microseconds()?,
+            slow: Vec::new(),
+            acknowledges_at_once: false,
         };
-        Ok(Self { target, event_loop, audience })
+        Ok(Self { target, event_loop, audience, next_slow_step: Duration::ZERO })
+    }
+
+    /// Lets the viewers' kernel acknowledge what it receives at once (`TCP_QUICKACK`), not after a while.
+    pub(crate) fn acknowledge_at_once(&mut self) {
+        self.audience.acknowledges_at_once = true;
+    }
+
+    /// Begins to connect one more viewer, which takes all as it comes, and returns its number.
+    pub(crate) fn add_viewer(&mut self, protocol: Protocol) -> Result<usize, LoadError> {
+        self.add_viewer_taking(protocol, Taking::All)
     }
 
     /// Begins to connect one more viewer and returns its number.
-    pub(crate) fn add_viewer(&mut self, protocol: Protocol) -> Result<usize, LoadError> {
+    pub(crate) fn add_viewer_taking(
+        &mut self,
+        protocol: Protocol,
+        taking: Taking,
+    ) -> Result<usize, LoadError> {
         let viewers = &mut self.audience.viewers;
         let index = viewers.iter().position(Option::is_none).unwrap_or(viewers.len());
         let (app, stream) = (&self.target.app, &self.target.stream);
         let mut out = Vec::new();
-        let path = format!("/{app}/{stream}/play.flv");
+        let path = &self.target.flv_path;
         let (client, address) = match protocol {
             Protocol::Rtmp => {
                 let client = RtmpClient::new(Role::Play, app, stream, &mut out);
                 (Client::Rtmp(client), self.target.rtmp)
             }
-            Protocol::HttpFlv => (Client::Flv(FlvClient::new(false, &path, &mut out)), self.target.http),
-            Protocol::WsFlv => (Client::Flv(FlvClient::new(true, &path, &mut out)), self.target.http),
+            Protocol::HttpFlv => (Client::Flv(FlvClient::new(false, path, &mut out)), self.target.http),
+            Protocol::WsFlv => (Client::Flv(FlvClient::new(true, path, &mut out)), self.target.http),
+            Protocol::Plain => (Client::Plain(TagReader::default()), self.target.http),
         };
         let opened_ns = self.audience.clock.elapsed().as_nanos() as u64;
         let connection = Connection::open(self.event_loop.registry(), Token(index), address, out)
             .map_err(LoadError::Connect)?;
-        let viewer = Viewer { connection, client, reception: Reception::default(), opened_ns };
+        let viewer = Viewer { connection, client, reception: Reception::default(), taking, opened_ns };
         if index == viewers.len() {
             viewers.push(None);
         }
@@ -132,9 +173,15 @@ impl Load {
         self.audience.receiving
     }
 
-    /// What each viewer received so far.
+    /// What each viewer that takes all received so far.
     pub(crate) fn receptions(&self) -> impl Iterator<Item = &Reception> {
-        self.audience.viewers.iter().flatten().map(|viewer| &viewer.reception)
+        let viewers = self.audience.viewers.iter().flatten();
+        viewers.filter(|viewer| viewer.taking == Taking::All).map(|viewer| &viewer.reception)
+    }
+
+    /// Number of viewers there are, the server has not closed.
+    pub(crate) fn present(&self) -> usize {
+        self.audience.viewers.iter().flatten().count()
     }
 
     /// From the beginning of a viewer's connect to its first whole key frame.
@@ -145,12 +192,19 @@ impl Load {
 
     /// Whether the publisher's frames flow.
     pub(crate) fn is_publishing(&self) -> bool {
-        self.event_loop.publisher.as_ref().is_some_and(Publisher::is_publishing)
+        self.event_loop.publisher().is_some_and(Publisher::is_publishing)
     }
 
     /// Number of pictures published.
     pub(crate) fn pictures(&self) -> u64 {
-        self.event_loop.publisher.as_ref().map_or(0, Publisher::pictures)
+        self.event_loop.publisher().map_or(0, Publisher::pictures)
+    }
+
+    /// Number of viewers of whose pictures or sound the last second is missing: they were cut off, even if nothing
+    /// was skipped.
+    pub(crate) fn behind(&self) -> usize {
+        let sounds = self.event_loop.publisher().map_or(0, Publisher::sounds);
+        self.receptions().filter(|reception| reception.is_behind(self.pictures(), sounds)).count()
     }
 
     /// From the publisher's send to the viewer's receive of each picture, in microseconds, since the last reset.
@@ -160,15 +214,13 @@ impl Load {
 
     /// By how much the publisher's frames were late against their own schedule since the last reset.
     pub(crate) fn latest_publish(&self) -> Duration {
-        self.event_loop.publisher.as_ref().map_or(Duration::ZERO, |publisher| publisher.latest)
+        self.event_loop.latest_publish()
     }
 
     /// Forgets the delays measured so far.
     pub(crate) fn reset_delays(&mut self) {
         self.audience.delay_us.reset();
-        if let Some(publisher) = &mut self.event_loop.publisher {
-            publisher.latest = Duration::ZERO;
-        }
+        self.event_loop.reset_latest();
     }
 }
 
@@ -180,47 +232,102 @@ impl Turns for Load {
     }
 
     fn turn(&mut self, end: Duration) -> Result<(), LoadError> {
-        let audience = &mut self.audience;
-        self.event_loop.turn(end, |ready| audience.on_ready(ready))
+        let Self { event_loop, audience, next_slow_step, .. } = self;
+        let slow = !audience.slow.is_empty();
+        let end = if slow { end.min(*next_slow_step) } else { end };
+        event_loop.turn(end, |ready| audience.on_ready(ready))?;
+        let now = audience.clock.elapsed();
+        if slow && now >= *next_slow_step {
+            *next_slow_step = now + SLOW_STEP;
+            audience.take_slowly();
+        }
+        Ok(())
     }
 }
 
 impl Audience {
     fn on_ready(&mut self, Ready { index, writable, readable }: Ready) -> Result<(), LoadError> {
-        let ended = |error| LoadError::Ended { index, error };
         // An event may wait for a viewer that was removed in the same turn.
-        let Some(Viewer { connection, client, reception, .. }) = &mut self.viewers[index] else {
+        let Some(viewer) = &mut self.viewers[index] else { return Ok(()) };
+        let taking = viewer.taking;
+        if taking != Taking::All && viewer.has_begun() {
             return Ok(());
-        };
-        if writable {
-            connection.on_writable().map_err(ended)?;
         }
-        while readable && let Some(length) = connection.read(&mut self.buffer).map_err(ended)? {
-            let now_ns = self.clock.elapsed().as_nanos() as u64;
-            let (shape, delay_us) = (self.shape, &mut self.delay_us);
-            let first = reception.next_picture() == 0;
-            let mut on_media = |arrived: Arrived<'_>| {
-                if let Some(stamp) = reception.on_media(shape, arrived, now_ns) {
-                    delay_us.saturating_record(now_ns.saturating_sub(stamp.sent_ns) / 1000);
-                }
-            };
-            let input = &self.buffer[..length];
-            match client {
-                Client::Rtmp(client) => client
-                    .handle_input(input, &mut connection.out, &mut on_media)
-                    .map_err(|error| LoadError::Rtmp { index, error })?,
-                Client::Flv(client) => client
-                    .handle_input(input, &mut on_media)
-                    .map_err(|error| LoadError::Flv { index, error })?,
-            }
-            self.receiving += usize::from(first && reception.next_picture() > 0);
-            if connection.waiting() > 0 {
-                connection.flush().map_err(ended)?;
-            }
-            if length < READ_BYTES {
-                break;
-            }
+        if writable {
+            viewer.connection.on_writable().map_err(|error| LoadError::Ended { index, error })?;
+        }
+        if readable {
+            while self.read(index, READ_BYTES)? == READ_BYTES {}
+        }
+        if matches!(taking, Taking::Slowly(_)) && self.viewers[index].as_ref().is_some_and(Viewer::has_begun)
+        {
+            self.slow.push(index);
         }
         Ok(())
+    }
+
+    /// Lets the slow viewers take their share; those that the server has closed are gone.
+    fn take_slowly(&mut self) {
+        let slow = std::mem::take(&mut self.slow);
+        for index in slow {
+            let Some(Taking::Slowly(bytes_per_s)) = self.viewers[index].as_ref().map(|viewer| viewer.taking)
+            else {
+                continue;
+            };
+            let share = bytes_per_s as usize * SLOW_STEP.as_millis() as usize / 1000;
+            match self.read(index, share.clamp(1, READ_BYTES)) {
+                Ok(_) => self.slow.push(index),
+                Err(_) => self.viewers[index] = None,
+            }
+        }
+    }
+
+    /// Reads up to `most` bytes of a viewer; how many there were.
+    fn read(&mut self, index: usize, most: usize) -> Result<usize, LoadError> {
+        let ended = |error| LoadError::Ended { index, error };
+        let Some(Viewer { connection, client, reception, taking, .. }) = &mut self.viewers[index] else {
+            return Ok(0);
+        };
+        let Some(length) = connection.read(&mut self.buffer[..most]).map_err(ended)? else { return Ok(0) };
+        if self.acknowledges_at_once {
+            connection.acknowledge_at_once().map_err(ended)?;
+        }
+        let now_ns = self.clock.elapsed().as_nanos() as u64;
+        let (shape, delay_us) = (self.shape, &mut self.delay_us);
+        let (first, timed) = (reception.next_picture() == 0, *taking == Taking::All);
+        let mut on_media = |arrived: Arrived<'_>| {
+            if let Some(stamp) = reception.on_media(shape, arrived, now_ns)
+                && timed
+            {
+                delay_us.saturating_record(now_ns.saturating_sub(stamp.sent_ns) / 1000);
+            }
+        };
+        let mut input = &self.buffer[..length];
+        match client {
+            Client::Rtmp(client) => client
+                .handle_input(input, &mut connection.out, &mut on_media)
+                .map_err(|error| LoadError::Rtmp { index, error })?,
+            Client::Flv(client) => {
+                client.handle_input(input, &mut on_media).map_err(|error| LoadError::Flv { index, error })?;
+            }
+            Client::Plain(tags) => {
+                let plain = |error| LoadError::Plain { index, error };
+                while let Some(tag) = tags.next(&mut input).map_err(plain)? {
+                    on_media(tag);
+                }
+            }
+        }
+        self.receiving += usize::from(first && reception.next_picture() > 0);
+        if connection.waiting() > 0 {
+            connection.flush().map_err(ended)?;
+        }
+        Ok(length)
+    }
+}
+
+impl Viewer {
+    /// Whether it has its first picture.
+    fn has_begun(&self) -> bool {
+        self.reception.next_picture() > 0
     }
 }

@@ -12,7 +12,9 @@ mod hls;
 mod http;
 mod join;
 mod load;
+mod plain;
 mod procfs;
+mod publish;
 mod publisher;
 mod reception;
 mod rtmp;
@@ -28,7 +30,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use hls::{parts, poll};
+use hls::{first, parts, poll};
 use load::Protocol;
 use publisher::Target;
 
@@ -54,8 +56,11 @@ struct TargetArgs {
     app: String,
     #[arg(long, default_value = "fanout")]
     stream: String,
+    /// Path of the HTTP-FLV stream [default: /{app}/{stream}/play.flv].
+    #[arg(long)]
+    flv_path: Option<String>,
     /// Bitrate of the published stream, in bit/s.
-    #[arg(long, default_value_t = 2_500_000, value_parser = clap::value_parser!(u64).range(500_000..=100_000_000))]
+    #[arg(long, default_value_t = 2_500_000, value_parser = clap::value_parser!(u64).range(200_000..=100_000_000))]
     bitrate: u64,
 }
 
@@ -67,12 +72,31 @@ enum Run {
         protocol: Protocol,
         #[arg(long)]
         viewers: usize,
+        /// Viewers that join each second [default: as fast as they are let in].
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        join_rate: Option<u32>,
+        /// Viewers besides that read nothing after their first picture.
+        #[arg(long, default_value_t = 0)]
+        stalled: usize,
+        /// Viewers besides that read 1 Mbit/s.
+        #[arg(long, default_value_t = 0)]
+        slow: usize,
+        /// Acknowledge received bytes at once (`TCP_QUICKACK`).
+        #[arg(long)]
+        quick_ack: bool,
         /// Length of the measurement, in seconds.
         #[arg(long, default_value_t = 15)]
         seconds: u64,
-        /// Process id of the server; without it there are no figures of CPU and memory.
-        #[arg(long)]
-        server_pid: Option<u32>,
+        /// Process ids of the server; without them there are no figures of CPU and memory.
+        #[arg(long, value_delimiter = ',')]
+        server_pids: Vec<u32>,
+    },
+    /// The plain program: no load, but what servers are compared with. Takes FLV where the others' RTMP would be, and
+    /// passes its tags on to whoever connects where their HTTP would be.
+    Plain {
+        /// How long tags are gathered before they are written, in milliseconds; 0 writes each at once.
+        #[arg(long, default_value_t = 0)]
+        window_ms: u64,
     },
     /// Viewers one after another: time from connect to the first key frame.
     Join {
@@ -80,6 +104,20 @@ enum Run {
         protocol: Protocol,
         #[arg(long, default_value_t = 100)]
         joins: usize,
+        /// Viewers that watch meanwhile.
+        #[arg(long, default_value_t = 0)]
+        watching: usize,
+    },
+    /// Many publishers whom nobody watches: CPU and memory of the server.
+    Publish {
+        #[arg(long)]
+        publishers: usize,
+        /// Length of the measurement, in seconds.
+        #[arg(long, default_value_t = 15)]
+        seconds: u64,
+        /// Process ids of the server; without them there are no figures of CPU and memory.
+        #[arg(long, value_delimiter = ',')]
+        server_pids: Vec<u32>,
     },
     /// Pollers of HLS segments or of a playlist, which someone else publishes: CPU of the server, answers a second.
     Poll {
@@ -88,14 +126,23 @@ enum Run {
         playlist: String,
         #[arg(long)]
         what: poll::What,
+        /// How many of the newest segments are asked for in turn.
+        #[arg(long, default_value_t = 4)]
+        segments: usize,
         #[arg(long)]
         pollers: usize,
         /// Length of the measurement, in seconds.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
-        /// Process id of the server; without it there are no figures of CPU and memory.
+        /// Process ids of the server; without them there are no figures of CPU and memory.
+        #[arg(long, value_delimiter = ',')]
+        server_pids: Vec<u32>,
+    },
+    /// A player of HLS that begins at the first segment: how long until it has that.
+    First {
+        /// Path of a multivariant playlist, or of a media playlist.
         #[arg(long)]
-        server_pid: Option<u32>,
+        playlist: String,
     },
     /// Low-Latency HLS players with blocking reloads: from the send of a part's last frame to the answer.
     Parts {
@@ -107,9 +154,9 @@ enum Run {
         /// Length of the measurement, in seconds.
         #[arg(long, default_value_t = 15)]
         seconds: u64,
-        /// Process id of the server; without it there are no figures of CPU and memory.
-        #[arg(long)]
-        server_pid: Option<u32>,
+        /// Process ids of the server; without them there are no figures of CPU and memory.
+        #[arg(long, value_delimiter = ',')]
+        server_pids: Vec<u32>,
     },
 }
 
@@ -125,27 +172,55 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
-    let TargetArgs { rtmp, http, app, stream, bitrate } = cli.target;
-    let target = Target { rtmp, http, app, stream, bitrate };
+    let TargetArgs { rtmp, http, app, stream, flv_path, bitrate } = cli.target;
+    let flv_path = flv_path.unwrap_or_else(|| format!("/{app}/{stream}/play.flv"));
+    let plain = matches!(
+        cli.run,
+        Run::Fanout { protocol: Protocol::Plain, .. } | Run::Join { protocol: Protocol::Plain, .. }
+    );
+    let target = Target { rtmp, http, app, stream, flv_path, bitrate, plain };
     let figures = match cli.run {
-        Run::Fanout { protocol, viewers, seconds, server_pid } => {
+        Run::Fanout { protocol, viewers, join_rate, stalled, slow, quick_ack, seconds, server_pids } => {
             let duration = Duration::from_secs(seconds);
-            let plan = fanout::Plan { protocol, viewers, duration, server_pid };
+            let plan = fanout::Plan {
+                protocol,
+                viewers,
+                join_rate,
+                stalled,
+                slow,
+                quick_ack,
+                duration,
+                server_pids,
+            };
             serde_json::to_string(&fanout::run(target, &plan)?)?
         }
-        Run::Poll { playlist, what, pollers, seconds, server_pid } => {
+        Run::Plain { window_ms } => {
+            let window = Duration::from_millis(window_ms);
+            return Ok(plain::run(&plain::Plan { publish: rtmp, play: http, window })?);
+        }
+        Run::Poll { playlist, what, segments, pollers, seconds, server_pids } => {
             let duration = Duration::from_secs(seconds);
-            let plan = poll::Plan { http, playlist, what, pollers, duration, server_pid };
+            let plan = poll::Plan { http, playlist, what, segments, pollers, duration, server_pids };
             serde_json::to_string(&poll::run(&plan)?)?
         }
-        Run::Parts { playlist, waiters, seconds, server_pid } => {
+        Run::First { playlist } => serde_json::to_string(&first::run(http, &playlist)?)?,
+        Run::Parts { playlist, waiters, seconds, server_pids } => {
             let duration = Duration::from_secs(seconds);
             let of_video = || format!("/{}/{}/media/video0/index.m3u8", target.app, target.stream);
             let plan =
-                parts::Plan { playlist: playlist.unwrap_or_else(of_video), waiters, duration, server_pid };
+                parts::Plan { playlist: playlist.unwrap_or_else(of_video), waiters, duration, server_pids };
             serde_json::to_string(&parts::run(&target, &plan)?)?
         }
-        Run::Join { protocol, joins } => serde_json::to_string(&join::run(target, protocol, joins)?)?,
+        Run::Join { protocol, joins, watching } => {
+            serde_json::to_string(&join::run(target, protocol, joins, watching)?)?
+        }
+        Run::Publish { publishers, seconds, server_pids } => {
+            let duration = Duration::from_secs(seconds);
+            serde_json::to_string(&publish::run(
+                &target,
+                &publish::Plan { publishers, duration, server_pids },
+            )?)?
+        }
     };
     writeln!(io::stdout(), "{figures}")?;
     Ok(())

@@ -16,12 +16,26 @@ pub(crate) struct Usage {
     pub(crate) rss_bytes: u64,
 }
 
+/// Reads the usage of all `pids` and their descendants together; `None` when there are none.
+///
+/// # Errors
+///
+/// When one does not exist or is not ours to look at.
+pub(crate) fn usage_of_trees(pids: &[u32]) -> io::Result<Option<Usage>> {
+    let mut sum = None;
+    for &pid in pids {
+        let (tree, Usage { cpu_s, rss_bytes }) = (usage_of_tree(pid)?, sum.unwrap_or_default());
+        sum = Some(Usage { cpu_s: cpu_s + tree.cpu_s, rss_bytes: rss_bytes + tree.rss_bytes });
+    }
+    Ok(sum)
+}
+
 /// Reads the usage of `pid` and its descendants.
 ///
 /// # Errors
 ///
 /// When `pid` does not exist or is not ours to look at.
-pub(crate) fn usage_of_tree(pid: u32) -> io::Result<Usage> {
+fn usage_of_tree(pid: u32) -> io::Result<Usage> {
     let mut usage = usage_of(pid)?;
     let mut tree = vec![pid];
     let mut parents = Vec::new();

@@ -1,4 +1,4 @@
-//! The publisher of a run: the synthetic stream, sent by RTMP at its own pace.
+//! The publisher of a run: the synthetic stream, sent by RTMP or as bare FLV at its own pace.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,8 +8,9 @@ use mio::{Registry, Token};
 use thiserror::Error;
 
 use crate::connection::Connection;
+use crate::http::{FILE_HEADER, write_tag};
 use crate::rtmp::{CHUNK_SIZE, Control, Role, RtmpClient, SessionError, metadata, write_message};
-use crate::source::Source;
+use crate::source::{Message, Source};
 
 /// A server that takes the publisher's bytes more slowly than this much behind is not keeping up.
 const MAX_PUBLISH_BACKLOG_BYTES: usize = 8 << 20;
@@ -23,7 +24,12 @@ pub(crate) struct Target {
     pub(crate) http: SocketAddr,
     pub(crate) app: String,
     pub(crate) stream: String,
+    /// Where the stream is served by HTTP-FLV.
+    pub(crate) flv_path: String,
     pub(crate) bitrate: u64,
+    /// Whether the server is the plain program: it takes FLV over bare TCP where others take RTMP, and serves it where
+    /// others serve HTTP.
+    pub(crate) plain: bool,
 }
 
 /// Why the publisher cannot go on.
@@ -37,11 +43,12 @@ pub(crate) enum PublishError {
     Backlog { bytes: usize },
 }
 
-/// An RTMP session that publishes.
+/// A connection that publishes.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     connection: Connection,
-    client: RtmpClient,
+    /// The RTMP session; without one the connection carries bare FLV.
+    client: Option<RtmpClient>,
     bitrate: u64,
     source: Option<Source>,
     /// By how much the frames were late against their own schedule, at most, since this was last set to zero.
@@ -52,7 +59,8 @@ impl Publisher {
     /// Begins to connect.
     pub(crate) fn open(registry: &Registry, token: Token, target: &Target) -> Result<Self, PublishError> {
         let mut out = Vec::new();
-        let client = RtmpClient::new(Role::Publish, &target.app, &target.stream, &mut out);
+        let rtmp = |out| RtmpClient::new(Role::Publish, &target.app, &target.stream, out);
+        let client = (!target.plain).then(|| rtmp(&mut out));
         let connection = Connection::open(registry, token, target.rtmp, out)?;
         Ok(Self { connection, client, bitrate: target.bitrate, source: None, latest: Duration::ZERO })
     }
@@ -65,6 +73,11 @@ impl Publisher {
     /// Number of pictures published.
     pub(crate) fn pictures(&self) -> u64 {
         self.source.as_ref().map_or(0, Source::pictures)
+    }
+
+    /// Number of audio frames published.
+    pub(crate) fn sounds(&self) -> u64 {
+        self.source.as_ref().map_or(0, Source::sounds)
     }
 
     /// When the next frame is to be sent, since the start of the run; `None` before the session stands.
@@ -82,11 +95,7 @@ impl Publisher {
                 return Ok(());
             }
             self.latest = self.latest.max(Duration::from_nanos(now_ns - due_ns));
-            let message = source.next(now_ns);
-            let tag_type = message.kind.tag_type();
-            let address = (tag_type - 2, tag_type, self.client.stream_id());
-            let out = &mut self.connection.out;
-            write_message(out, CHUNK_SIZE, address, message.timestamp_ms, message.body);
+            write(&mut self.connection.out, self.client.as_ref(), &source.next(now_ns));
             self.connection.flush()?;
             let bytes = self.connection.waiting();
             if bytes > MAX_PUBLISH_BACKLOG_BYTES {
@@ -108,18 +117,37 @@ impl Publisher {
         }
         let mut buffer = [0; READ_BYTES];
         while readable && let Some(length) = connection.read(&mut buffer)? {
-            client.handle_input(&buffer[..length], &mut connection.out, &mut |_| {})?;
-            if source.is_none() && client.is_ready() {
-                let id = client.stream_id();
-                write_message(&mut connection.out, CHUNK_SIZE, (4, Control::DATA, id), 0, &metadata());
-                for (kind, body) in Source::headers() {
-                    let tag_type = kind.tag_type();
-                    write_message(&mut connection.out, CHUNK_SIZE, (tag_type - 2, tag_type, id), 0, &body);
-                }
-                *source = Some(Source::new(self.bitrate, now.as_nanos() as u64));
+            if let Some(client) = client {
+                client.handle_input(&buffer[..length], &mut connection.out, &mut |_| {})?;
             }
             connection.flush()?;
         }
+        if source.is_none() && client.as_ref().map_or(writable, RtmpClient::is_ready) {
+            match client {
+                Some(client) => {
+                    let address = (4, Control::DATA, client.stream_id());
+                    write_message(&mut connection.out, CHUNK_SIZE, address, 0, &metadata());
+                }
+                None => connection.out.extend_from_slice(FILE_HEADER),
+            }
+            for (kind, body) in Source::headers() {
+                write(&mut connection.out, client.as_ref(), &Message { kind, timestamp_ms: 0, body: &body });
+            }
+            *source = Some(Source::new(self.bitrate, now.as_nanos() as u64));
+            connection.flush()?;
+        }
         Ok(())
+    }
+}
+
+/// Appends a message, or the tag that it is without a session.
+fn write(out: &mut Vec<u8>, session: Option<&RtmpClient>, message: &Message<'_>) {
+    let tag_type = message.kind.tag_type();
+    match session {
+        Some(session) => {
+            let address = (tag_type - 2, tag_type, session.stream_id());
+            write_message(out, CHUNK_SIZE, address, message.timestamp_ms, message.body);
+        }
+        None => write_tag(out, tag_type, message.timestamp_ms, message.body),
     }
 }

@@ -1,6 +1,6 @@
 //! What one viewer received: every frame after its first, in order and whole, or not.
 
-use crate::source::{Arrived, Kind, Shape, is_key, stamp_of};
+use crate::source::{Arrived, FRAME_RATE, Kind, SOUND_RATE, Shape, is_key, stamp_of};
 use crate::stamp::Stamp;
 
 /// Counts what arrives and what is missing.
@@ -48,6 +48,12 @@ impl Reception {
     pub(crate) fn next_picture(&self) -> u64 {
         self.next[1].unwrap_or(0)
     }
+
+    /// Whether pictures or sound end more than a second before what was published, so many frames of each.
+    pub(crate) fn is_behind(&self, pictures: u64, sounds: u64) -> bool {
+        let [next_sound, next_picture] = self.next.map(Option::unwrap_or_default);
+        next_picture + FRAME_RATE < pictures || next_sound + SOUND_RATE < sounds
+    }
 }
 
 #[cfg(test)]
@@ -75,6 +81,18 @@ mod tests {
     fn a_perfect_reception_has_no_fault() {
         let reception = receive(|_, _| 1);
         assert_eq!((reception.lost, reception.damaged, reception.first_key_ns), (0, 0, Some(7)));
+    }
+
+    #[test]
+    fn sound_that_ends_early_is_behind_though_pictures_go_on() {
+        let mut sounds = 0;
+        let reception = receive(|_, body| {
+            sounds += u64::from(body[0] == 0xaf);
+            usize::from(body[0] != 0xaf || sounds < 10)
+        });
+        let pictures = 200 - sounds;
+        assert!(reception.is_behind(pictures, sounds) && !reception.is_behind(pictures, 9 + SOUND_RATE));
+        assert!(reception.is_behind(pictures + FRAME_RATE + 1, 9) && reception.lost == 0);
     }
 
     #[test]

@@ -9,10 +9,16 @@ use crate::stamp::{SEI_BYTES, STAMP_BYTES, Stamp};
 pub(crate) const FRAME_RATE: u64 = 30;
 /// Pictures per GOP: one key frame each second.
 pub(crate) const GOP_FRAMES: u64 = 30;
+/// Audio frames per second, rounded down.
+pub(crate) const SOUND_RATE: u64 = AUDIO_RATE_HZ / AUDIO_SAMPLES;
 /// Bitrate the frame sizes below are made for, in bit/s, audio and video together.
 const NOMINAL_BITRATE: u64 = 2_500_000;
 const KEY_FRAME_BYTES: usize = 60_000;
 const AUDIO_FRAME_BYTES: usize = 341; // 128 kbit/s
+/// Below [`LOW_BITRATE`].
+const LOW_AUDIO_FRAME_BYTES: usize = 85; // 32 kbit/s
+/// Bitrate below which sound is compressed more, in bit/s.
+const LOW_BITRATE: u64 = 500_000;
 const AUDIO_SAMPLES: u64 = 1024;
 const AUDIO_RATE_HZ: u64 = 48_000;
 
@@ -86,7 +92,7 @@ impl Source {
         // xorshift64: no byte below 4, so that no start code or emulation appears in the slices.
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let shape = Shape::new(bitrate);
-        let longest = shape.body_bytes(Kind::Video, 0).max(AUDIO_FRAME_BYTES);
+        let longest = shape.body_bytes(Kind::Video, 0).max(shape.audio_frame_bytes);
         let noise = std::iter::repeat_with(|| {
             state ^= state << 13;
             state ^= state >> 7;
@@ -108,6 +114,11 @@ impl Source {
     /// Number of pictures made so far.
     pub(crate) fn pictures(&self) -> u64 {
         self.video
+    }
+
+    /// Number of audio frames made so far.
+    pub(crate) fn sounds(&self) -> u64 {
+        self.audio
     }
 
     /// When the next frame is to be sent, in nanoseconds since the start of the process.
@@ -134,7 +145,7 @@ impl Source {
             let sequence = self.audio;
             self.body.extend_from_slice(&[0xaf, 1]);
             self.body.extend_from_slice(&Stamp { sequence, sent_ns: now_ns }.to_text());
-            self.body.extend_from_slice(&self.noise[..AUDIO_FRAME_BYTES - STAMP_BYTES]);
+            self.body.extend_from_slice(&self.noise[..self.shape.audio_frame_bytes - STAMP_BYTES]);
             self.audio += 1;
             (Kind::Audio, audio_ns(sequence))
         };
@@ -147,23 +158,25 @@ impl Source {
 pub(crate) struct Shape {
     key_frame_bytes: usize,
     other_frame_bytes: usize,
+    audio_frame_bytes: usize,
 }
 
 impl Shape {
     /// The lengths that make a stream of `bitrate` bit/s.
     pub(crate) fn new(bitrate: u64) -> Self {
-        let audio_per_s = AUDIO_FRAME_BYTES as u64 * AUDIO_RATE_HZ / AUDIO_SAMPLES;
-        let video_per_s = (NOMINAL_BITRATE / 8 - audio_per_s) as usize;
-        let plain = (video_per_s - KEY_FRAME_BYTES) / (GOP_FRAMES as usize - 1);
+        let audio_frame_bytes = if bitrate < LOW_BITRATE { LOW_AUDIO_FRAME_BYTES } else { AUDIO_FRAME_BYTES };
+        let audio_per_s = audio_frame_bytes as u64 * AUDIO_RATE_HZ / AUDIO_SAMPLES;
+        let video_per_s = (bitrate / 8 - audio_per_s) as usize;
         let shortest = 5 + SEI_BYTES + 4 + 16;
-        let scaled = |bytes: usize| (bytes * bitrate as usize / NOMINAL_BITRATE as usize).max(shortest);
-        Self { key_frame_bytes: scaled(KEY_FRAME_BYTES), other_frame_bytes: scaled(plain) }
+        let key_frame_bytes = (KEY_FRAME_BYTES * bitrate as usize / NOMINAL_BITRATE as usize).max(shortest);
+        let others = video_per_s.saturating_sub(key_frame_bytes) / (GOP_FRAMES as usize - 1);
+        Self { key_frame_bytes, other_frame_bytes: others.max(shortest), audio_frame_bytes }
     }
 
     /// Bytes of the message that carries frame `sequence`: a receiver checks that none went missing inside.
     pub(crate) fn body_bytes(self, kind: Kind, sequence: u64) -> usize {
         match kind {
-            Kind::Audio => 2 + AUDIO_FRAME_BYTES,
+            Kind::Audio => 2 + self.audio_frame_bytes,
             Kind::Video if is_key(sequence) => self.key_frame_bytes,
             Kind::Video => self.other_frame_bytes,
         }
@@ -201,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_bitrate_is_the_one_asked_for() {
-        for bitrate in [2_500_000, 5_000_000] {
+        for bitrate in [200_000, 500_000, 2_500_000, 5_000_000] {
             let mut source = Source::new(bitrate, 0);
             let mut bytes = 0;
             while source.due_ns() < 10_000_000_000 {

@@ -1,4 +1,4 @@
-//! The turns of a run: one clock and one poll for all connections, with the publisher, if there is one, among them.
+//! The turns of a run: one clock and one poll for all connections, with the publishers, if there are any, among them.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -8,9 +8,10 @@ use thiserror::Error;
 
 use crate::publisher::{PublishError, Publisher, Target};
 
-/// The publisher looks at the clock at least once in so many events.
+/// Publishers look at the clock at least once in so many events.
 const EVENTS_BETWEEN_FRAMES: usize = 16;
-const PUBLISHER: Token = Token(usize::MAX - 1);
+/// Tokens of publishers begin here; those below are everyone else's.
+const FIRST_PUBLISHER: usize = usize::MAX / 2;
 
 /// Why no turn follows.
 #[derive(Debug, Error)]
@@ -32,13 +33,13 @@ pub(crate) struct Ready {
     pub(crate) readable: bool,
 }
 
-/// Clock, poll, and publisher.
+/// Clock, poll, and publishers.
 #[derive(Debug)]
 pub(crate) struct EventLoop {
     clock: Instant,
     poll: Poll,
     events: Events,
-    pub(crate) publisher: Option<Publisher>,
+    pub(crate) publishers: Vec<Publisher>,
 }
 
 impl EventLoop {
@@ -48,15 +49,39 @@ impl EventLoop {
             clock: Instant::now(),
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
-            publisher: None,
+            publishers: Vec::new(),
         })
     }
 
     /// An event loop with a publisher that begins to connect.
     pub(crate) fn publishing(target: &Target) -> Result<Self, TurnError> {
         let mut this = Self::new()?;
-        this.publisher = Some(Publisher::open(this.poll.registry(), PUBLISHER, target)?);
+        this.add_publisher(target)?;
         Ok(this)
+    }
+
+    /// Lets one more publisher begin to connect.
+    pub(crate) fn add_publisher(&mut self, target: &Target) -> Result<(), TurnError> {
+        let token = Token(FIRST_PUBLISHER + self.publishers.len());
+        self.publishers.push(Publisher::open(self.poll.registry(), token, target)?);
+        Ok(())
+    }
+
+    /// The publisher of the stream that all watch, if there is one.
+    pub(crate) fn publisher(&self) -> Option<&Publisher> {
+        self.publishers.first()
+    }
+
+    /// By how much the publishers' frames were late against their own schedule, at most, since the last reset.
+    pub(crate) fn latest_publish(&self) -> Duration {
+        self.publishers.iter().map(|publisher| publisher.latest).max().unwrap_or_default()
+    }
+
+    /// Forgets how late the publishers were.
+    pub(crate) fn reset_latest(&mut self) {
+        for publisher in &mut self.publishers {
+            publisher.latest = Duration::ZERO;
+        }
     }
 
     /// Where connections are registered, each with its index as token.
@@ -76,7 +101,7 @@ impl EventLoop {
         mut on_ready: impl FnMut(Ready) -> Result<(), E>,
     ) -> Result<(), E> {
         self.publish_due()?;
-        let due = self.publisher.as_ref().and_then(Publisher::due).unwrap_or(end);
+        let due = self.publishers.iter().filter_map(Publisher::due).min().unwrap_or(end);
         let timeout = due.min(end).saturating_sub(self.clock.elapsed());
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         if let Err(error) = self.poll.poll(&mut events, Some(timeout))
@@ -89,11 +114,12 @@ impl EventLoop {
                 self.publish_due()?;
             }
             let (writable, readable) = (event.is_writable(), event.is_readable());
-            match (event.token(), &mut self.publisher) {
-                (PUBLISHER, Some(publisher)) => publisher
+            let Token(index) = event.token();
+            match index.checked_sub(FIRST_PUBLISHER).and_then(|index| self.publishers.get_mut(index)) {
+                Some(publisher) => publisher
                     .on_ready(writable, readable, self.clock.elapsed())
                     .map_err(TurnError::Publish)?,
-                (Token(index), _) => on_ready(Ready { index, writable, readable })?,
+                None => on_ready(Ready { index, writable, readable })?,
             }
         }
         self.events = events;
@@ -102,7 +128,7 @@ impl EventLoop {
 
     /// Sends the frames whose time has come.
     fn publish_due(&mut self) -> Result<(), TurnError> {
-        if let Some(publisher) = &mut self.publisher {
+        for publisher in &mut self.publishers {
             publisher.publish_due(|| self.clock.elapsed())?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 mod availability;
 mod fetch;
+pub(crate) mod first;
 pub(crate) mod parts;
 mod playlist;
 pub(crate) mod poll;

@@ -16,7 +16,7 @@ use super::playlist::{PartId, PlaylistError, read_parts, resolve};
 use crate::connection::Connection;
 use crate::figures::{Generator, Quantiles, ServerCost};
 use crate::http::{AnswerError, Exchange};
-use crate::procfs::{own_cpu_s, usage_of_tree};
+use crate::procfs::{own_cpu_s, usage_of_trees};
 use crate::publisher::{Publisher, Target};
 use crate::turns::{EventLoop, Ready, TurnError, Turns};
 
@@ -40,8 +40,8 @@ pub(crate) struct Plan {
     pub(crate) playlist: String,
     pub(crate) waiters: usize,
     pub(crate) duration: Duration,
-    /// The server's process, when it runs on this machine.
-    pub(crate) server_pid: Option<u32>,
+    /// The server's processes, when it runs on this machine.
+    pub(crate) server_pids: Vec<u32>,
 }
 
 /// Why a run has no figures.
@@ -86,7 +86,7 @@ pub(crate) struct Figures {
 
 /// Runs the plan.
 pub(crate) fn run(target: &Target, plan: &Plan) -> Result<Figures, PartsError> {
-    let look = || plan.server_pid.map(usage_of_tree).transpose().map_err(PartsError::Usage);
+    let look = || usage_of_trees(&plan.server_pids).map_err(PartsError::Usage);
     let own = || own_cpu_s().map_err(PartsError::Usage);
     let event_loop = EventLoop::publishing(target)?;
     let audience = Audience {
@@ -109,15 +109,13 @@ pub(crate) fn run(target: &Target, plan: &Plan) -> Result<Figures, PartsError> {
     load.run_for(SETTLE)?;
 
     load.audience.availability.measuring = true;
-    if let Some(publisher) = &mut load.event_loop.publisher {
-        publisher.latest = Duration::ZERO;
-    }
+    load.event_loop.reset_latest();
     let (began, before, own_before) = (load.clock().elapsed(), look()?, own()?);
     load.run_for(plan.duration)?;
     load.audience.availability.measuring = false;
     let (after, own_after) = (look()?, own()?);
     let seconds = (load.clock().elapsed() - began).as_secs_f64();
-    let latest_publish = load.publisher().map_or(Duration::ZERO, |publisher| publisher.latest);
+    let latest_publish = load.event_loop.latest_publish();
     load.run_until("all parts read", DRAIN_LIMIT, |load| load.audience.availability.is_settled())?;
 
     let Availability { parts, pictures, late, delay_us, .. } = &load.audience.availability;
@@ -146,7 +144,7 @@ struct PartsLoad {
 
 impl PartsLoad {
     fn publisher(&self) -> Option<&Publisher> {
-        self.event_loop.publisher.as_ref()
+        self.event_loop.publisher()
     }
 
     fn add_player(&mut self, role: Role) -> Result<(), PartsError> {

@@ -63,7 +63,7 @@ pub(crate) fn resolve(playlist_path: &str, uri: &str) -> String {
 }
 
 /// The value of a quoted attribute.
-fn quoted<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn quoted<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
     attributes.split(',').find_map(|pair| {
         let (of, value) = pair.split_once('=')?;
         (of == name).then(|| value.trim_matches('"'))

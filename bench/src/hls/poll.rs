@@ -14,11 +14,9 @@ use super::playlist::{resolve, segments};
 use crate::connection::Connection;
 use crate::figures::{Generator, Quantiles, ServerCost, microseconds};
 use crate::http::{AnswerError, Exchange};
-use crate::procfs::{own_cpu_s, usage_of_tree};
+use crate::procfs::{own_cpu_s, usage_of_trees};
 use crate::turns::{EventLoop, Ready, TurnError, Turns};
 
-/// The newest segments of the list are asked for: they stay fetchable for longer than a run lasts.
-const SEGMENTS: usize = 4;
 /// Pollers that may wait for their first answer at the same time: below any server's listen backlog.
 const MAX_JOINING: usize = 64;
 const JOIN_LIMIT: Duration = Duration::from_secs(30);
@@ -44,10 +42,13 @@ pub(crate) struct Plan {
     /// Path of a media playlist.
     pub(crate) playlist: String,
     pub(crate) what: What,
+    /// How many of the newest segments are asked for in turn, at most. Those of a live stream must stay fetchable for
+    /// longer than the run lasts.
+    pub(crate) segments: usize,
     pub(crate) pollers: usize,
     pub(crate) duration: Duration,
-    /// The server's process, when it runs on this machine.
-    pub(crate) server_pid: Option<u32>,
+    /// The server's processes, when it runs on this machine.
+    pub(crate) server_pids: Vec<u32>,
 }
 
 /// Why a run has no figures.
@@ -77,6 +78,8 @@ pub(crate) enum PollError {
 #[derive(Debug, Serialize)]
 pub(crate) struct Figures {
     what: What,
+    /// Segments that were asked for in turn, or the one playlist.
+    resources: usize,
     pollers: usize,
     seconds: f64,
     answers: u64,
@@ -109,7 +112,7 @@ struct Poller {
 
 /// Runs the plan.
 pub(crate) fn run(plan: &Plan) -> Result<Figures, PollError> {
-    let look = || plan.server_pid.map(usage_of_tree).transpose().map_err(PollError::Usage);
+    let look = || usage_of_trees(&plan.server_pids).map_err(PollError::Usage);
     let own = || own_cpu_s().map_err(PollError::Usage);
     let event_loop = EventLoop::new()?;
     let crowd = Crowd {
@@ -145,6 +148,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Figures, PollError> {
     let server = before.zip(after).map(|(before, after)| ServerCost::between(before, after, seconds));
     Ok(Figures {
         what: plan.what,
+        resources: load.crowd.resources.len(),
         pollers: plan.pollers,
         seconds,
         answers,
@@ -166,7 +170,7 @@ fn resources(plan: &Plan) -> Result<Vec<Resource>, PollError> {
     }
     let text = String::from_utf8_lossy(&playlist);
     let listed: Vec<&str> = segments(&text).collect();
-    let newest = &listed[listed.len().saturating_sub(SEGMENTS)..];
+    let newest = &listed[listed.len().saturating_sub(plan.segments)..];
     if newest.is_empty() {
         return Err(PollError::NoSegments { playlist: plan.playlist.clone() });
     }

@@ -1,4 +1,4 @@
-//! FLV tags (Adobe's FLV 10.1, annex E): a reader that keeps only the first bytes of each.
+//! FLV tags (Adobe's FLV 10.1, annex E): a reader that keeps only the first bytes of each, a writer, and a splitter.
 
 use thiserror::Error;
 
@@ -87,6 +87,77 @@ impl TagReader {
     }
 }
 
+/// The header of a file with audio and video, and the size of no tag before the first.
+pub(crate) const FILE_HEADER: &[u8; 13] = b"FLV\x01\x05\0\0\0\x09\0\0\0\0";
+
+/// Appends a tag with the `PreviousTagSize` behind it.
+pub(crate) fn write_tag(out: &mut Vec<u8>, tag_type: u8, timestamp_ms: u32, body: &[u8]) {
+    let [_, length @ ..] = (body.len() as u32).to_be_bytes();
+    let [extension, timestamp @ ..] = timestamp_ms.to_be_bytes();
+    out.push(tag_type);
+    out.extend_from_slice(&length);
+    out.extend_from_slice(&timestamp);
+    out.extend_from_slice(&[extension, 0, 0, 0]);
+    out.extend_from_slice(body);
+    out.extend_from_slice(&(11 + body.len() as u32).to_be_bytes());
+}
+
+/// Cuts an FLV stream into its tags, each with the `PreviousTagSize` behind it, and keeps what a late viewer needs first.
+#[derive(Debug)]
+pub(crate) struct TagSplitter {
+    inbox: Vec<u8>,
+    /// How much of it was given out.
+    taken: usize,
+    begun: bool,
+    opening: Vec<u8>,
+}
+
+impl Default for TagSplitter {
+    fn default() -> Self {
+        Self { inbox: Vec::new(), taken: 0, begun: false, opening: FILE_HEADER.to_vec() }
+    }
+}
+
+impl TagSplitter {
+    /// File header and sequence headers so far.
+    pub(crate) fn opening(&self) -> &[u8] {
+        &self.opening
+    }
+
+    /// Takes received bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.inbox.drain(..self.taken);
+        self.taken = 0;
+        self.inbox.extend_from_slice(bytes);
+    }
+
+    /// The next tag that is whole.
+    pub(crate) fn next_tag(&mut self) -> Result<Option<&[u8]>, TagError> {
+        if !self.begun {
+            let Some(header) = self.inbox.first_chunk() else { return Ok(None) };
+            if header != FILE_HEADER {
+                return Err(TagError::Header);
+            }
+            self.begun = true;
+            self.taken = FILE_HEADER.len();
+        }
+        let rest = &self.inbox[self.taken..];
+        let &[tag_type, a, b, c, ..] = rest else { return Ok(None) };
+        if !matches!(tag_type, 8 | 9 | 18) {
+            return Err(TagError::Type { tag_type });
+        }
+        let Some(tag) = rest.get(..TAG_HEADER_BYTES + u32::from_be_bytes([0, a, b, c]) as usize) else {
+            return Ok(None);
+        };
+        self.taken += tag.len();
+        // Packet type 0 is a sequence header, of AVC and of AAC alike (E.4.2.1, E.4.3.1).
+        if tag_type != 18 && tag[12] == 0 {
+            self.opening.extend_from_slice(tag);
+        }
+        Ok(Some(tag))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +196,34 @@ mod tests {
         let mut bytes = sample();
         bytes.remove(100);
         assert!(read(&bytes, 11).is_err());
+    }
+
+    #[test]
+    fn tags_that_are_written_are_split_again_however_they_are_chopped() {
+        let bodies: [(u8, &[u8]); 4] =
+            [(9, &[0x17, 0, 1]), (8, &[0xaf, 0, 2, 3]), (9, &[0x27, 1, 4]), (8, &[0xaf, 1])];
+        let (mut stream, mut tags) = (FILE_HEADER.to_vec(), Vec::new());
+        for (index, (tag_type, body)) in bodies.into_iter().enumerate() {
+            let mut tag = Vec::new();
+            write_tag(&mut tag, tag_type, 0x0123_4567 + index as u32, body);
+            stream.extend_from_slice(&tag);
+            tags.push(tag);
+        }
+        assert_eq!(tags[0][4..8], [0x23, 0x45, 0x67, 0x01], "timestamp, its extension last (E.4.1)");
+        assert_eq!(read(&stream, 7).unwrap().len(), bodies.len());
+        for cut in 1..=stream.len() {
+            let (mut splitter, mut found) = (TagSplitter::default(), Vec::new());
+            for piece in stream.chunks(cut) {
+                splitter.push(piece);
+                while let Some(tag) = splitter.next_tag().unwrap() {
+                    found.push(tag.to_vec());
+                }
+            }
+            assert_eq!(found, tags, "in pieces of {cut}");
+            assert_eq!(splitter.opening(), &stream[..FILE_HEADER.len() + tags[0].len() + tags[1].len()]);
+        }
+        let mut splitter = TagSplitter::default();
+        splitter.push(b"GET / HTTP/1.1\r\n\r\n");
+        assert_eq!(splitter.next_tag(), Err(TagError::Header));
     }
 }

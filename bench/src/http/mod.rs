@@ -7,3 +7,4 @@ mod flv;
 
 pub(crate) use client::{FlvClient, FlvError};
 pub(crate) use exchange::{AnswerError, Exchange};
+pub(crate) use flv::{FILE_HEADER, TagError, TagReader, TagSplitter, write_tag};
