@@ -52,6 +52,11 @@ const GOLDEN: &[(&str, &str, &str)] = &[
         "duplicated application name `live`",
     ),
     (
+        "{ \"apps\": [\n{ \"source_type\": \"rtmp_push\",\n\"app_name\": \"vod\" } ] }",
+        "engine.json:3:17: apps[0].app_name: ",
+        "`vod` cannot be the name of an application: `/vod/` on the HTTP port is something else",
+    ),
+    (
         "{ \"apps\": [ { \"app_name\": \"live\", \"source_type\": \"rtmp_push\",\n\"write_window_ms\": 351 } ] }",
         "engine.json:2:22: apps[0].write_window_ms: ",
         "351 is too long: at most 350",

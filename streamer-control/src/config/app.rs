@@ -160,7 +160,7 @@ pub enum SlowViewerConfig {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AppConfig {
-    /// Unique name: 2 to 40 of `A-Z a-z 0-9 - _`.
+    /// Unique name: 2 to 40 of `A-Z a-z 0-9 - _`, but `vod`.
     #[serde(with = "name")]
     #[cfg_attr(feature = "openapi", schema(value_type = name::AppNameText))]
     pub app_name: AppName,

@@ -14,6 +14,9 @@ use super::tasks::{MAX_RETURN_S, PullMode};
 
 /// Longest waiting time that may be configured, in milliseconds: one day.
 pub const MAX_WAIT_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Names that no application may have: the media port gives the paths that begin with them to something else.
+/// `/vod/` is video on demand, so that nobody could play the streams of an application `vod` over HTTP.
+pub const RESERVED_APP_NAMES: &[&str] = &["vod"];
 /// URLs of one pull: a main one and its stand-ins.
 pub const MAX_PULL_URLS: usize = 16;
 
@@ -153,6 +156,13 @@ impl EngineConfig {
 }
 
 fn check_app(app: &AppConfig, at: FieldPath) -> Result<(), Problem> {
+    let name = app.app_name.as_str();
+    if RESERVED_APP_NAMES.contains(&name) {
+        let message = format!(
+            "`{name}` cannot be the name of an application: `/{name}/` on the HTTP port is something else"
+        );
+        return Err(at.key("app_name").problem(message));
+    }
     if !app.source_type.is_supported() {
         let supported: Vec<_> =
             SourceType::ALL.iter().filter(|kind| kind.is_supported()).map(|kind| kind.as_str()).collect();

@@ -25,7 +25,7 @@ pub use access::{
     MAX_CALLBACK_TIMEOUT_MS, MAX_CLAIM_BYTES, MAX_LEEWAY_S, OnFailure,
 };
 pub use app::{AppConfig, DuplicateConfig, SlowViewerConfig, SourceType};
-pub use check::{MAX_PULL_URLS, MAX_WAIT_MS};
+pub use check::{MAX_PULL_URLS, MAX_WAIT_MS, RESERVED_APP_NAMES};
 pub use engine::{
     ApiConfig, ClientTlsConfig, EngineConfig, EventsConfig, HttpConfig, LimitsConfig, ListenerConfig,
     Listeners, LogConfig, LogFormat, LogLevel, ManagerLinkConfig, PlayerDialect, ProxyHeaderConfig,

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, header};
 use serde_json::{Value, json};
+use streamer_control::config::RESERVED_APP_NAMES;
 use streamer_manager::rest::request::MAX_BODY_BYTES;
 
 use crate::support::{Answer, Api};
@@ -22,6 +23,7 @@ async fn adding_an_application_answers_as_documented() {
         (json!({"app_name": "", "source_type": "rtmp_push"}), "app_name"),
         (json!({"app_name": null, "source_type": "rtmp_push"}), "app_name"),
         (json!({"app_name": "two words", "source_type": "rtmp_push"}), "app_name"),
+        (json!({"app_name": "vod", "source_type": "rtmp_push"}), "app_name"),
         (json!({"app_name": "other"}), "source_type"),
         (json!({"app_name": "other", "source_type": "carrier_pigeon"}), "source_type"),
         (json!({"app_name": "other", "source_type": "gb28181"}), "source_type"),
@@ -29,6 +31,12 @@ async fn adding_an_application_answers_as_documented() {
     ] {
         let answer = add(body.clone()).await.of(400);
         assert_eq!(answer["message"], format!("the parameter {name} is needed"), "{body}");
+    }
+    // The beginning of the paths of video on demand is nobody's name; others that only look like it are.
+    let reserved = streamer_vod::proto::route::PREFIX.trim_matches('/');
+    assert_eq!(RESERVED_APP_NAMES, [reserved]);
+    for name in ["VOD", "vods"] {
+        add(json!({"app_name": name, "source_type": "rtmp_push"})).await.of(200);
     }
     // Values of source_type are compared without regard to case, everything else with.
     add(json!({"app_name": "Cinema", "source_type": "RTMP_Push"})).await.of(200);
