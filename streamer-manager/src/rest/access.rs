@@ -121,6 +121,7 @@ pub const TABLE: &[Row] = &[
     administer("POST", "/v1/config/import", Area::Config),
     read("/v1/system", Area::System),
     read("/v1/vod", Area::Vod),
+    read("/v1/vod/asset", Area::Vod),
     operate("DELETE", "/v1/vod/asset", Area::Vod),
     read("/v1/vod/upload", Area::Vod),
     operate("POST", "/v1/vod/upload", Area::Vod),

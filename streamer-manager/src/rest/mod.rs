@@ -217,7 +217,7 @@ fn routes() -> OpenApiRouter<RestState> {
         .routes(routes!(config::import).layer(DefaultBodyLimit::max(request::MAX_IMPORT_BYTES)))
         .routes(routes!(system::show))
         .routes(routes!(vod::list))
-        .routes(routes!(vod::remove))
+        .routes(routes!(vod::show, vod::remove))
         .routes(routes!(vod::list_uploads, vod::begin))
         .routes(
             routes!(vod::show_upload, vod::append, vod::abort)

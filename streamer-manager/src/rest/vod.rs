@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use streamer_vod::{Entry, EntryKind, Library, LibraryError, Upload, UploadId};
+use streamer_vod::{AssetInfo, Entry, EntryKind, Library, LibraryError, TrackInfo, Upload, UploadId};
 use utoipa::{IntoParams, ToSchema};
 
 use super::RestState;
 use super::caller::Target;
 use super::envelope::{Data, DataBody, Done, DoneBody, List, ListBody};
-use super::error::{ApiError, ErrorCode};
+use super::error::{ApiError, ErrorBody, ErrorCode};
 use super::page::{Limit, Text};
 use super::request::{Binary, Json, Named, Params};
 use axum::http::StatusCode;
@@ -57,6 +57,96 @@ impl From<Entry> for AssetBody {
         };
         let (size_bytes, modified_unix_ms) = (entry.size_bytes, entry.modified_unix_ms);
         Self { path: entry.path.as_str().to_owned(), kind, size_bytes, modified_unix_ms }
+    }
+}
+
+/// A track of a media file.
+#[derive(Serialize, ToSchema)]
+struct AssetTrackBody {
+    /// Its name: `video0`, `audio0`, ...
+    id: String,
+    /// `H264`, `AAC`, ...
+    codec: String,
+    /// The codec as players name it (RFC 6381).
+    codec_string: Option<String>,
+    /// Picture width, pixels.
+    width: Option<u32>,
+    /// Picture height, pixels.
+    height: Option<u32>,
+    /// Pictures per second, on the average.
+    fps: Option<f64>,
+    /// Sampling frequency, hertz.
+    sample_rate_hz: Option<u32>,
+    /// Channels.
+    channels: Option<u8>,
+    /// Language tag (BCP 47), where the file tells it.
+    language: Option<String>,
+    /// How long it lasts, milliseconds.
+    duration_ms: u64,
+    /// Bits per second, on the average.
+    bitrate_bps: u64,
+}
+
+impl From<TrackInfo> for AssetTrackBody {
+    fn from(track: TrackInfo) -> Self {
+        Self {
+            id: track.id.to_string(),
+            codec: track.codec.to_owned(),
+            codec_string: track.codec_string,
+            width: track.resolution.map(|(width, _)| width),
+            height: track.resolution.map(|(_, height)| height),
+            fps: track.frame_rate,
+            sample_rate_hz: track.sample_rate_hz,
+            channels: track.channels,
+            language: track.language,
+            duration_ms: track.duration_ms,
+            bitrate_bps: track.bitrate_bps,
+        }
+    }
+}
+
+/// Where a media file plays as HLS: paths on the port of video on demand and on the engine's HTTP port.
+#[derive(Serialize, ToSchema)]
+struct PlaylistsBody {
+    /// In transport streams; `null` where they carry none of its tracks.
+    ts: Option<String>,
+    /// In fMP4; likewise.
+    fmp4: Option<String>,
+}
+
+/// What is known of a media file.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AssetInfoBody {
+    /// Where it is, from the root of the library.
+    path: String,
+    /// Its length.
+    size_bytes: u64,
+    /// When it was last written to, Unix milliseconds.
+    modified_unix_ms: i64,
+    /// What the file is: `mp4`, `flv` or `ts`.
+    container: String,
+    /// How long it lasts, milliseconds.
+    duration_ms: u64,
+    /// Bits per second of all tracks, on the average.
+    bitrate_bps: u64,
+    /// The tracks that can be played, video first.
+    tracks: Vec<AssetTrackBody>,
+    /// Where it plays as HLS.
+    playlists: PlaylistsBody,
+}
+
+impl From<AssetInfo> for AssetInfoBody {
+    fn from(info: AssetInfo) -> Self {
+        Self {
+            path: info.entry.path.as_str().to_owned(),
+            size_bytes: info.entry.size_bytes,
+            modified_unix_ms: info.entry.modified_unix_ms,
+            container: info.format.to_owned(),
+            duration_ms: info.duration_ms,
+            bitrate_bps: info.bitrate_bps,
+            tracks: info.tracks.into_iter().map(AssetTrackBody::from).collect(),
+            playlists: PlaylistsBody { ts: info.ts_playlist, fmp4: info.fmp4_playlist },
+        }
     }
 }
 
@@ -157,6 +247,21 @@ pub(super) struct AssetParams {
     /// Where it is, from the root of the library.
     #[param(value_type = String, max_length = 1024)]
     path: PathText,
+}
+
+/// Show a media file
+///
+/// Its tables are read for it unless they were lately; a long FLV file or transport stream takes a while then.
+#[utoipa::path(get, path = "/v1/vod/asset", tag = "vod", params(AssetParams),
+    responses(
+        (status = 200, description = "What is known of it.", body = DataBody<AssetInfoBody>),
+        (status = 409, description = "It is no media that can be played.", body = ErrorBody),
+    ))]
+pub(super) async fn show(
+    State(state): State<RestState>,
+    Params(params): Params<AssetParams>,
+) -> Result<Data<AssetInfoBody>, ApiError> {
+    Ok(Data::new(library(&state)?.info(&params.path.0).await?.into()))
 }
 
 /// Remove a file or an empty folder

@@ -6,6 +6,8 @@ use serde_json::json;
 
 use crate::support::{Answer, Api};
 
+const FILM: &[u8] = include_bytes!("../../../streamer-vod/testdata/ffmpeg_progressive.mp4");
+
 async fn chunk(api: &Api, id: &str, offset: u64, bytes: &'static [u8], kind: &str) -> Answer {
     let request = Request::builder()
         .method("PUT")
@@ -56,4 +58,53 @@ async fn folders_are_listed_in_pages_and_files_deleted() {
         assert_eq!(answer.of(400)["parameter"], "path", "{path}");
     }
     assert!(api.folder.path().join("store.db").exists());
+}
+
+#[tokio::test]
+async fn a_media_file_is_described() {
+    let api = Api::new().await;
+    let put = |name: &str, content: &[u8]| {
+        std::fs::write(api.folder.path().join("vod").join(name), content).unwrap();
+    };
+    put("a film.mp4", FILM);
+    put("broken.mp4", b"this is no media");
+    put("notes.txt", b"neither is this");
+    let shown = api.get("/v1/vod/asset?path=a%20film.mp4").await.of(200)["data"].clone();
+    assert_eq!(
+        (&shown["path"], &shown["size_bytes"], &shown["container"]),
+        (&json!("a film.mp4"), &json!(FILM.len()), &json!("mp4"))
+    );
+    assert!(shown["modified_unix_ms"].as_i64().unwrap() > 0, "{shown}");
+    let playlists = json!({
+        "ts": "/vod/a%20film.mp4/playlist.m3u8", "fmp4": "/vod/a%20film.mp4/playlist_sfm4s.m3u8"
+    });
+    assert_eq!(shown["playlists"], playlists);
+    let (video, audio) = (&shown["tracks"][0], &shown["tracks"][1]);
+    let expected =
+        [("id", json!("video0")), ("codec", json!("H264")), ("width", json!(64)), ("height", json!(48))];
+    for (name, value) in expected {
+        assert_eq!(video[name], value, "{name}");
+    }
+    assert!((video["fps"].as_f64().unwrap() - 15.0).abs() < 0.01, "{video}");
+    let expected = [("codec", json!("AAC")), ("sample_rate_hz", json!(48_000)), ("channels", json!(1))];
+    for (name, value) in expected {
+        assert_eq!(audio[name], value, "{name}");
+    }
+    assert_eq!((&audio["language"], &audio["codec_string"]), (&json!("fr"), &json!("mp4a.40.2")));
+    assert_eq!((&shown["duration_ms"], &video["duration_ms"]), (&json!(681), &json!(666)));
+    let at_rate = |track: &serde_json::Value| track["bitrate_bps"].as_u64().unwrap();
+    assert_eq!(shown["bitrate_bps"], at_rate(video) + at_rate(audio));
+    for path in ["broken.mp4", "notes.txt"] {
+        assert_eq!(api.get(&format!("/v1/vod/asset?path={path}")).await.error(409), "conflict", "{path}");
+    }
+    for path in ["missing.mp4", "missing.txt", "a%20film.mp4/x"] {
+        assert_eq!(api.get(&format!("/v1/vod/asset?path={path}")).await.error(404), "not_found", "{path}");
+    }
+    for path in ["", "../store.db", "..%5cstore.db", "a%00b"] {
+        assert_eq!(
+            api.get(&format!("/v1/vod/asset?path={path}")).await.of(400)["parameter"],
+            "path",
+            "{path}"
+        );
+    }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, Dir, FileType, Stat};
 use rustix::io::Errno;
 use streamer_core::{MediaKind, TrackId};
+use streamer_http::proto::hls::Container;
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
@@ -20,6 +21,8 @@ use crate::options::VodOptions;
 use crate::proto::index::{AssetIndex, SourceFormat, TrackIndex};
 use crate::proto::name::{AssetPath, NameError};
 use crate::proto::playlist::language_tag;
+use crate::proto::presentation::carries;
+use crate::proto::route::playlist_path;
 use crate::vod::Vod;
 
 /// Entries of one folder that are listed: past it a folder is to be divided.
@@ -155,6 +158,10 @@ pub struct AssetInfo {
     pub bitrate_bps: u64,
     /// The tracks that can be played, video first.
     pub tracks: Vec<TrackInfo>,
+    /// Path of its playlist in transport streams, escaped for a URL; `None` where they carry none of its tracks.
+    pub ts_playlist: Option<String>,
+    /// Path of its playlist in fMP4, likewise.
+    pub fmp4_playlist: Option<String>,
 }
 
 /// What is known of a track.
@@ -204,7 +211,19 @@ impl AssetInfo {
         };
         let tracks: Vec<TrackInfo> = index.tracks.iter().map(track).collect();
         let bitrate_bps = tracks.iter().map(|track| track.bitrate_bps).sum();
-        Self { entry, format, duration_ms: millis(index.duration()), bitrate_bps, tracks }
+        let playlist = |container| {
+            let carried = index.tracks.iter().any(|track| carries(container, &track.codec));
+            carried.then(|| playlist_path(&entry.path, container))
+        };
+        Self {
+            ts_playlist: playlist(Container::Ts),
+            fmp4_playlist: playlist(Container::Fmp4),
+            entry,
+            format,
+            duration_ms: millis(index.duration()),
+            bitrate_bps,
+            tracks,
+        }
     }
 }
 
@@ -247,13 +266,16 @@ impl Library {
     /// played, [`LibraryError::Io`].
     pub async fn info(&self, path: &str) -> Result<AssetInfo, LibraryError> {
         let path = AssetPath::new(path)?;
-        if EntryKind::of_file(&path) != EntryKind::Media {
-            return Err(LibraryError::NotMedia { reason: "the name is none of a media file".to_owned() });
+        if path.is_root() {
+            return Err(LibraryError::BadName(NameError::Empty));
         }
         let wanted = path.clone();
         let opened =
             self.blocking(move |shared| shared.root.open_file(&wanted).map_err(LibraryError::of_asset));
         let (file, stat) = opened.await?;
+        if EntryKind::of_file(&path) != EntryKind::Media {
+            return Err(LibraryError::NotMedia { reason: "the name is none of a media file".to_owned() });
+        }
         let index = self.vod.inner.indexes.get(&Arc::new(file), Identity::of(&stat), &path).await;
         let index = index.map_err(|error| match error {
             VodError::Index(error) => LibraryError::NotMedia { reason: error.to_string() },

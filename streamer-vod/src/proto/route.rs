@@ -7,6 +7,7 @@
 //! | `/vod/{path}/playlist_sfm4s.m3u8` | its HLS in fMP4 |
 //! | `/vod/{path}/media/{rendition}/{file}` | what those refer to |
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use streamer_http::proto::hls::Container;
 use thiserror::Error;
 
@@ -15,6 +16,13 @@ use super::presentation::{Part, RenditionName};
 
 /// What all paths begin with.
 pub const PREFIX: &str = "/vod/";
+
+/// Name of the multivariant playlist in transport streams.
+const TS_PLAYLIST: &str = "playlist.m3u8";
+/// Name of the one in fMP4.
+const FMP4_PLAYLIST: &str = "playlist_sfm4s.m3u8";
+/// What is escaped in a part of a path: all but the unreserved characters (RFC 3986, 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,14 +83,30 @@ pub fn route(path: &str) -> Result<Route, RouteError> {
     let rest = path.strip_prefix(PREFIX).ok_or(RouteError::NotHere)?;
     let (above, last) = rest.rsplit_once('/').unwrap_or(("", rest));
     let (asset, resource) = match last {
-        "playlist.m3u8" => (above, Resource::Multivariant(Container::Ts)),
-        "playlist_sfm4s.m3u8" => (above, Resource::Multivariant(Container::Fmp4)),
+        TS_PLAYLIST => (above, Resource::Multivariant(Container::Ts)),
+        FMP4_PLAYLIST => (above, Resource::Multivariant(Container::Fmp4)),
         _ => match rendition(above, last) {
             Some((asset, name, file)) => (asset, Resource::Rendition(name, file)),
             None => (rest, Resource::File),
         },
     };
     Ok(Route { path: AssetPath::from_url(asset)?, resource })
+}
+
+/// The path of the multivariant playlist of `asset` in segments of `container`, escaped for a URL: [`route`] reads it
+/// back.
+#[must_use]
+pub fn playlist_path(asset: &AssetPath, container: Container) -> String {
+    let mut path = PREFIX.to_owned();
+    for component in asset.components() {
+        path.extend(utf8_percent_encode(component, RESERVED));
+        path.push('/');
+    }
+    path.push_str(match container {
+        Container::Ts => TS_PLAYLIST,
+        Container::Fmp4 => FMP4_PLAYLIST,
+    });
+    path
 }
 
 fn rendition<'a>(above: &'a str, file: &str) -> Option<(&'a str, RenditionName, RenditionFile)> {
@@ -174,7 +198,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn paths_of_playlists_are_escaped() {
+        let asset = AssetPath::new("films/a b?#%.mp4").unwrap();
+        assert_eq!(playlist_path(&asset, Container::Ts), "/vod/films/a%20b%3F%23%25.mp4/playlist.m3u8");
+    }
+
     proptest! {
+        #[test]
+        fn paths_of_playlists_read_back(path in "([a-z%&?# +é.-]{1,6}/){0,3}[a-z%é][a-z%é.]{0,6}", fmp4: bool) {
+            let container = if fmp4 { Container::Fmp4 } else { Container::Ts };
+            if let Ok(path) = AssetPath::new(&path) {
+                let read = route(&playlist_path(&path, container));
+                prop_assert_eq!(read, Ok(Route { path, resource: Resource::Multivariant(container) }));
+            }
+        }
+
         #[test]
         fn no_path_panics(path in "/vod/(/|media|0-ts|a\\.mp4|playlist\\.m3u8|%2e|\\.\\.|\\PC){0,10}") {
             let _ = route(&path);
