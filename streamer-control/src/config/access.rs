@@ -3,9 +3,9 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::http_url::HttpUrl;
 use super::path::{FieldPath, Problem};
 use super::public_key::PublicKey;
+use super::remote_url::HttpUrl;
 use super::secret::Secret;
 
 /// Networks of one address list: every office and relay of a large house, few enough to walk for each request.

@@ -6,7 +6,6 @@ mod check;
 pub mod engine;
 mod error;
 pub mod hls;
-mod http_url;
 pub mod load;
 mod locate;
 pub mod managed;
@@ -15,9 +14,9 @@ mod name;
 mod path;
 pub mod ports;
 mod public_key;
+mod remote_url;
 mod secret;
 mod sift;
-mod stream_url;
 pub mod tasks;
 
 pub use access::{
@@ -33,13 +32,12 @@ pub use engine::{
 };
 pub use error::ConfigError;
 pub use hls::{AdaptiveConfig, HlsConfig, HlsDiskConfig, HlsEncryptionConfig, HlsEncryptionMethod, HlsMode};
-pub use http_url::HttpUrl;
 pub use load::{ConfigFile, Loaded, LoadedConfig, MAX_CONFIG_BYTES};
 pub use managed::{EngineSettings, ManagedConfig, MediaListeners, managed_path};
 pub use manager::{ManagerConfig, ManagerListeners, VodConfig, WebhookPolicyConfig};
 pub use path::{FieldPath, Problem};
 pub use public_key::{MAX_PUBLIC_KEY_BYTES, PublicKey};
+pub use remote_url::{HttpUrl, MAX_URL_BYTES, StreamUrl};
 pub use secret::{MAX_SECRET_BYTES, Secret};
 pub use sift::Sifted;
-pub use stream_url::{MAX_URL_BYTES, StreamUrl};
 pub use tasks::{ForwardConfig, MAX_RETURN_S, PullConfig, PullMode};

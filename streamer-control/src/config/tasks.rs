@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use streamer_core::{AppName, StreamKey, StreamName};
 
 use super::name;
-use super::stream_url::StreamUrl;
+use super::remote_url::StreamUrl;
 
 /// Longest time between two looks at a better URL, in seconds: one day.
 pub const MAX_RETURN_S: u64 = 24 * 60 * 60;
