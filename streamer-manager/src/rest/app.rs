@@ -1,6 +1,7 @@
 //! Applications.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use streamer_control::config::AppConfig;
@@ -8,20 +9,40 @@ use utoipa::IntoParams;
 
 use super::RestState;
 use super::caller::Caller;
-use super::change::{Change, IfMatch, PatchBody, created, patched, replaced, shown};
+use super::change::{IfMatch, PatchBody, shown};
+use super::entity::{Entity, find};
 use super::envelope::{Data, DataBody, Done, DoneBody, List, ListBody};
 use super::error::{ApiError, ErrorCode};
 use super::page::{Cursor, Limit, SearchText, holds, paged};
 use super::request::{Json, Named, Params};
 use crate::document::{ConfigDocument, EntityKind};
 
-fn by<'a>(caller: &'a Caller, base: Option<u64>, doing: &'static str, name: String) -> Change<'a> {
-    Change { caller, base, doing, kind: EntityKind::App, name }
-}
+impl Entity for AppConfig {
+    const KIND: EntityKind = EntityKind::App;
+    const WHAT: &'static str = "application";
+    const PATH: &'static str = "/v1/app";
 
-fn find<'a>(document: &'a mut ConfigDocument, name: &str) -> Result<&'a mut AppConfig, ApiError> {
-    let mut apps = document.engine.apps.iter_mut();
-    apps.find(|app| app.app_name.as_str() == name).ok_or_else(|| ApiError::not_found("application"))
+    fn list(document: &ConfigDocument) -> &[Self] {
+        &document.engine.apps
+    }
+
+    fn list_mut(document: &mut ConfigDocument) -> &mut Vec<Self> {
+        &mut document.engine.apps
+    }
+
+    fn name(&self) -> String {
+        self.app_name.to_string()
+    }
+
+    fn renamed(&self, other: &Self) -> Option<&'static str> {
+        (self.app_name != other.app_name).then_some("app_name")
+    }
+
+    fn duplicated() -> ApiError {
+        // The words of the documented call.
+        let message = "duplicated application name";
+        ApiError::new(StatusCode::CONFLICT, ErrorCode::DuplicatedApplication, message)
+    }
 }
 
 /// Which applications.
@@ -67,9 +88,7 @@ pub(super) async fn show(
     Named(name): Named<String>,
 ) -> Result<Data<Value>, ApiError> {
     let config = state.config();
-    let mut apps = config.document.engine.apps.iter();
-    let app = apps.find(|app| app.app_name.as_str() == name);
-    let app = app.ok_or_else(|| ApiError::not_found("application"))?;
+    let app: &AppConfig = find(&config.document, &name)?;
     Ok(Data::new(shown(app)).at(config.version.version))
 }
 
@@ -84,44 +103,7 @@ pub(super) async fn add(
     IfMatch(base): IfMatch,
     Json(body): Json<Value>,
 ) -> Result<Done, ApiError> {
-    let app: AppConfig = created(body)?;
-    let name = app.app_name.to_string();
-    let version = state
-        .edit(by(&caller, base, "add application", name.clone()), |document| {
-            if document.engine.apps.iter().any(|other| other.app_name == app.app_name) {
-                return Err(ApiError::new(
-                    axum::http::StatusCode::CONFLICT,
-                    ErrorCode::DuplicatedApplication,
-                    "duplicated application name",
-                ));
-            }
-            document.engine.apps.push(app);
-            Ok(())
-        })
-        .await?;
-    Ok(Done::new("add application success").at(version).about(format!("/v1/app/{name}")))
-}
-
-/// Changes one application to what `make` makes of it.
-async fn change(
-    state: &RestState,
-    caller: &Caller,
-    base: Option<u64>,
-    name: String,
-    make: impl FnOnce(&AppConfig) -> Result<AppConfig, ApiError>,
-) -> Result<Done, ApiError> {
-    let version = state
-        .edit(by(caller, base, "change application", name.clone()), |document| {
-            let app = find(document, &name)?;
-            let made = make(app)?;
-            if made.app_name != app.app_name {
-                return Err(ApiError::parameter("app_name").detail("it must be as in the path"));
-            }
-            *app = made;
-            Ok(())
-        })
-        .await?;
-    Ok(Done::new("change application success").at(version))
+    state.add_entity::<AppConfig>(&caller, base, body).await
 }
 
 /// Replace an application
@@ -137,7 +119,7 @@ pub(super) async fn replace(
     Named(name): Named<String>,
     Json(body): Json<Value>,
 ) -> Result<Done, ApiError> {
-    change(&state, &caller, base, name, |old| replaced(old, body)).await
+    state.replace_entity::<AppConfig>(&caller, base, &name, body).await
 }
 
 /// Change an application
@@ -153,7 +135,7 @@ pub(super) async fn patch(
     Named(name): Named<String>,
     Json(PatchBody(body)): Json<PatchBody>,
 ) -> Result<Done, ApiError> {
-    change(&state, &caller, base, name, |old| patched(old, body)).await
+    state.patch_entity::<AppConfig>(&caller, base, &name, body).await
 }
 
 /// What goes with an application.
@@ -179,9 +161,9 @@ pub(super) async fn remove(
     Named(name): Named<String>,
     Params(params): Params<RemoveParams>,
 ) -> Result<Done, ApiError> {
-    let version = state
-        .edit(by(&caller, base, "delete application", name.clone()), |document| {
-            find(document, &name)?;
+    state
+        .edit_entity::<AppConfig>(&caller, base, "delete", &name, |document| {
+            find::<AppConfig>(document, &name)?;
             let engine = &mut document.engine;
             let (pulls, forwards) = (engine.pulls.len(), engine.forwards.len());
             engine.apps.retain(|app| app.app_name.as_str() != name);
@@ -195,6 +177,5 @@ pub(super) async fn remove(
                 "{pulls} source streams and {forwards} forwards; cascade=true takes them too"
             )))
         })
-        .await?;
-    Ok(Done::new("delete application success").at(version))
+        .await
 }

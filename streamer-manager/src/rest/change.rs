@@ -61,7 +61,7 @@ pub(super) struct Change<'a> {
     /// The version it was made from, if that matters.
     pub(super) base: Option<u64>,
     /// What is done, as `add application`.
-    pub(super) doing: &'static str,
+    pub(super) doing: String,
     /// To what kind of entity.
     pub(super) kind: EntityKind,
     /// Its name.
@@ -82,7 +82,7 @@ impl RestState {
             Err(EditError::Refused(error)) => Err(error),
             Err(EditError::Invalid(problem)) => Err(invalid(&problem, by.kind)),
             Err(EditError::Stale { .. }) => Err(version_conflict()),
-            Err(EditError::Store(error)) => Err(of_store(error, by.doing)),
+            Err(EditError::Store(error)) => Err(of_store(error, &by.doing)),
         }
     }
 }

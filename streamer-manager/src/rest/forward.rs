@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 
 use super::RestState;
 use super::caller::Caller;
-use super::change::{Change, IfMatch, PatchBody, created, patched, replaced, shown};
+use super::change::{IfMatch, PatchBody, shown};
 use super::engine::Unreachable;
+use super::entity::{Entity, Switch, find};
 use super::envelope::{Data, DataBody, Done, DoneBody, List, ListBody};
 use super::error::ApiError;
 use super::page::{StreamListParams, holds, paged};
@@ -80,8 +81,32 @@ fn by_name(tasks: &[TaskBody]) -> HashMap<(&str, &str), &TaskBody> {
     forwards.filter_map(|task| Some(((task.app.as_str(), task.name.as_deref()?), task))).collect()
 }
 
-fn same(one: &ForwardConfig, other: &ForwardConfig) -> bool {
-    one.app == other.app && one.name == other.name
+impl Entity for ForwardConfig {
+    const KIND: EntityKind = EntityKind::Forward;
+    const WHAT: &'static str = "forward";
+    const PATH: &'static str = "/v1/forward";
+
+    fn list(document: &ConfigDocument) -> &[Self] {
+        &document.engine.forwards
+    }
+
+    fn list_mut(document: &mut ConfigDocument) -> &mut Vec<Self> {
+        &mut document.engine.forwards
+    }
+
+    fn name(&self) -> String {
+        format!("{}/{}", self.app, self.name)
+    }
+
+    fn renamed(&self, other: &Self) -> Option<&'static str> {
+        if self.app == other.app { (self.name != other.name).then_some("name") } else { Some("app") }
+    }
+}
+
+impl Switch for ForwardConfig {
+    fn enabled(&mut self) -> &mut bool {
+        &mut self.enabled
+    }
 }
 
 /// List forwards
@@ -108,7 +133,7 @@ pub(super) async fn list(
             let state = state_of(forward, task_of(forward), unreachable.is_none());
             params.state.is_none_or(|wanted| state == Some(wanted))
         })
-        .map(|forward| (format!("{}/{}", forward.app, forward.name), forward))
+        .map(|forward| (forward.name(), forward))
         .collect();
     let page = paged(entries, params.limit, params.after.as_ref(), |forward: &ForwardConfig| {
         view(forward, task_of(forward), unreachable)
@@ -125,29 +150,11 @@ pub(super) async fn show(
     Named((app, name)): Named<(String, String)>,
 ) -> Result<Data<ForwardView>, ApiError> {
     let config = state.config();
-    let mut forwards = config.document.engine.forwards.iter();
-    let forward = forwards
-        .find(|forward| forward.app.as_str() == app && forward.name.as_str() == name)
-        .ok_or_else(|| ApiError::not_found("forward"))?;
+    let forward: &ForwardConfig = find(&config.document, &format!("{app}/{name}"))?;
     let snapshot = state.engine().snapshot().await;
     let tasks = snapshot.as_ref().map(|snapshot| by_name(&snapshot.tasks)).unwrap_or_default();
     let task = tasks.get(&(app.as_str(), name.as_str())).copied();
     Ok(Data::new(view(forward, task, snapshot.as_ref().err())).at(config.version.version))
-}
-
-fn by<'a>(caller: &'a Caller, base: Option<u64>, doing: &'static str, name: String) -> Change<'a> {
-    Change { caller, base, doing, kind: EntityKind::Forward, name }
-}
-
-fn find<'a>(
-    document: &'a mut ConfigDocument,
-    app: &str,
-    name: &str,
-) -> Result<&'a mut ForwardConfig, ApiError> {
-    let mut forwards = document.engine.forwards.iter_mut();
-    forwards
-        .find(|forward| forward.app.as_str() == app && forward.name.as_str() == name)
-        .ok_or_else(|| ApiError::not_found("forward"))
 }
 
 /// Add a forward
@@ -161,42 +168,7 @@ pub(super) async fn add(
     IfMatch(base): IfMatch,
     Json(body): Json<Value>,
 ) -> Result<Done, ApiError> {
-    let forward: ForwardConfig = created(body)?;
-    let key = format!("{}/{}", forward.app, forward.name);
-    let version = state
-        .edit(by(&caller, base, "add forward", key.clone()), |document| {
-            if document.engine.forwards.iter().any(|other| same(other, &forward)) {
-                return Err(ApiError::duplicated("forward"));
-            }
-            document.engine.forwards.push(forward);
-            Ok(())
-        })
-        .await?;
-    Ok(Done::new("add forward success").at(version).about(format!("/v1/forward/{key}")))
-}
-
-/// Changes one forward to what `make` makes of it.
-async fn change(
-    state: &RestState,
-    caller: &Caller,
-    base: Option<u64>,
-    (app, name): (String, String),
-    make: impl FnOnce(&ForwardConfig) -> Result<ForwardConfig, ApiError>,
-) -> Result<Done, ApiError> {
-    let by = by(caller, base, "change forward", format!("{app}/{name}"));
-    let version = state
-        .edit(by, |document| {
-            let forward = find(document, &app, &name)?;
-            let made = make(forward)?;
-            if !same(&made, forward) {
-                let other = if made.app == forward.app { "name" } else { "app" };
-                return Err(ApiError::parameter(other).detail("it must be as in the path"));
-            }
-            *forward = made;
-            Ok(())
-        })
-        .await?;
-    Ok(Done::new("change forward success").at(version))
+    state.add_entity::<ForwardConfig>(&caller, base, body).await
 }
 
 /// Replace a forward
@@ -209,10 +181,10 @@ pub(super) async fn replace(
     State(state): State<RestState>,
     caller: Caller,
     IfMatch(base): IfMatch,
-    Named(name): Named<(String, String)>,
+    Named((app, name)): Named<(String, String)>,
     Json(body): Json<Value>,
 ) -> Result<Done, ApiError> {
-    change(&state, &caller, base, name, |old| replaced(old, body)).await
+    state.replace_entity::<ForwardConfig>(&caller, base, &format!("{app}/{name}"), body).await
 }
 
 /// Change a forward
@@ -225,10 +197,10 @@ pub(super) async fn patch(
     State(state): State<RestState>,
     caller: Caller,
     IfMatch(base): IfMatch,
-    Named(name): Named<(String, String)>,
+    Named((app, name)): Named<(String, String)>,
     Json(PatchBody(body)): Json<PatchBody>,
 ) -> Result<Done, ApiError> {
-    change(&state, &caller, base, name, |old| patched(old, body)).await
+    state.patch_entity::<ForwardConfig>(&caller, base, &format!("{app}/{name}"), body).await
 }
 
 /// Remove a forward
@@ -241,16 +213,7 @@ pub(super) async fn remove(
     IfMatch(base): IfMatch,
     Named((app, name)): Named<(String, String)>,
 ) -> Result<Done, ApiError> {
-    let version = state
-        .edit(by(&caller, base, "delete forward", format!("{app}/{name}")), |document| {
-            find(document, &app, &name)?;
-            let other =
-                |forward: &ForwardConfig| forward.app.as_str() != app || forward.name.as_str() != name;
-            document.engine.forwards.retain(other);
-            Ok(())
-        })
-        .await?;
-    Ok(Done::new("delete forward success").at(version))
+    state.remove_entity::<ForwardConfig>(&caller, base, &format!("{app}/{name}")).await
 }
 
 /// Start a forward
@@ -263,9 +226,7 @@ pub(super) async fn start(
     IfMatch(base): IfMatch,
     Named((app, name)): Named<(String, String)>,
 ) -> Result<Done, ApiError> {
-    let by = by(&caller, base, "start forward", format!("{app}/{name}"));
-    let version = state.edit(by, |document| switch(document, &app, &name, true)).await?;
-    Ok(Done::new("start forward success").at(version))
+    state.switch_entity::<ForwardConfig>(&caller, base, &format!("{app}/{name}"), true).await
 }
 
 /// Stop a forward
@@ -280,12 +241,5 @@ pub(super) async fn stop(
     IfMatch(base): IfMatch,
     Named((app, name)): Named<(String, String)>,
 ) -> Result<Done, ApiError> {
-    let by = by(&caller, base, "stop forward", format!("{app}/{name}"));
-    let version = state.edit(by, |document| switch(document, &app, &name, false)).await?;
-    Ok(Done::new("stop forward success").at(version))
-}
-
-fn switch(document: &mut ConfigDocument, app: &str, name: &str, enabled: bool) -> Result<(), ApiError> {
-    find(document, app, name)?.enabled = enabled;
-    Ok(())
+    state.switch_entity::<ForwardConfig>(&caller, base, &format!("{app}/{name}"), false).await
 }

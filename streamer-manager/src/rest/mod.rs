@@ -6,6 +6,7 @@
 //! | [`caller`] | who calls: checked against the table, noted in the audit log |
 //! | [`envelope`], [`error`] | the form of every answer |
 //! | [`request`], [`page`], [`change`], [`idempotency`] | reading requests, pages of lists, changes of the configuration |
+//! | `entity` | adding, changing and removing what the configuration lists |
 //! | [`engine`] | what is asked of the engine |
 //! | `openapi`, [`docs`] | the document of the API, and the page that shows it |
 //! | the others | one group of routes each |
@@ -18,6 +19,7 @@ pub mod change;
 mod config;
 pub mod docs;
 pub mod engine;
+mod entity;
 pub mod envelope;
 pub mod error;
 mod event;

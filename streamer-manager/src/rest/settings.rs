@@ -26,7 +26,7 @@ async fn change(
     base: Option<u64>,
     make: impl FnOnce(&EngineSettings) -> Result<EngineSettings, ApiError>,
 ) -> Result<Done, ApiError> {
-    let (doing, kind, name) = ("change settings", EntityKind::Settings, String::new());
+    let (doing, kind, name) = ("change settings".to_owned(), EntityKind::Settings, String::new());
     let version = state
         .edit(Change { caller, base, doing, kind, name }, |document| {
             document.engine.settings = make(&document.engine.settings)?;

@@ -13,8 +13,9 @@ use utoipa::ToSchema;
 
 use super::RestState;
 use super::caller::Caller;
-use super::change::{Change, IfMatch, PatchBody, created, patched, replaced, shown};
+use super::change::{IfMatch, PatchBody, shown};
 use super::engine::Unreachable;
+use super::entity::{Entity, Switch};
 use super::envelope::{Data, DataBody, Done, DoneBody, List, ListBody};
 use super::error::ApiError;
 use super::page::{StreamListParams, holds, paged};
@@ -137,6 +138,35 @@ fn known<'a>(
     streams
 }
 
+impl Entity for PullConfig {
+    const KIND: EntityKind = EntityKind::Pull;
+    const WHAT: &'static str = "stream";
+    const MISSING: &'static str = "source stream";
+    const PATH: &'static str = "/v1/stream";
+
+    fn list(document: &ConfigDocument) -> &[Self] {
+        &document.engine.pulls
+    }
+
+    fn list_mut(document: &mut ConfigDocument) -> &mut Vec<Self> {
+        &mut document.engine.pulls
+    }
+
+    fn name(&self) -> String {
+        format!("{}/{}", self.app, self.stream)
+    }
+
+    fn renamed(&self, other: &Self) -> Option<&'static str> {
+        if self.app == other.app { (self.stream != other.stream).then_some("stream") } else { Some("app") }
+    }
+}
+
+impl Switch for PullConfig {
+    fn enabled(&mut self) -> &mut bool {
+        &mut self.enabled
+    }
+}
+
 /// List streams
 ///
 /// Those that are configured and those that are live, over all applications or of one. While the engine cannot be
@@ -186,21 +216,6 @@ pub(super) async fn show(
     }
 }
 
-fn by<'a>(caller: &'a Caller, base: Option<u64>, doing: &'static str, name: String) -> Change<'a> {
-    Change { caller, base, doing, kind: EntityKind::Pull, name }
-}
-
-fn find<'a>(
-    document: &'a mut ConfigDocument,
-    app: &str,
-    stream: &str,
-) -> Result<&'a mut PullConfig, ApiError> {
-    let mut pulls = document.engine.pulls.iter_mut();
-    pulls
-        .find(|pull| pull.app.as_str() == app && pull.stream.as_str() == stream)
-        .ok_or_else(|| ApiError::not_found("source stream"))
-}
-
 /// Add a source stream
 ///
 /// A stream that the engine fetches; its application is of type `rtmp_pull`.
@@ -212,42 +227,7 @@ pub(super) async fn add(
     IfMatch(base): IfMatch,
     Json(body): Json<Value>,
 ) -> Result<Done, ApiError> {
-    let pull: PullConfig = created(body)?;
-    let key = pull.key();
-    let version = state
-        .edit(by(&caller, base, "add stream", key.to_string()), |document| {
-            if document.engine.pulls.iter().any(|other| other.key() == pull.key()) {
-                return Err(ApiError::duplicated("stream"));
-            }
-            document.engine.pulls.push(pull);
-            Ok(())
-        })
-        .await?;
-    Ok(Done::new("add stream success").at(version).about(format!("/v1/stream/{key}")))
-}
-
-/// Changes one source stream to what `make` makes of it.
-async fn change(
-    state: &RestState,
-    caller: &Caller,
-    base: Option<u64>,
-    (app, stream): (String, String),
-    make: impl FnOnce(&PullConfig) -> Result<PullConfig, ApiError>,
-) -> Result<Done, ApiError> {
-    let by = by(caller, base, "change stream", format!("{app}/{stream}"));
-    let version = state
-        .edit(by, |document| {
-            let pull = find(document, &app, &stream)?;
-            let made = make(pull)?;
-            if made.key() != pull.key() {
-                let other = if made.app == pull.app { "stream" } else { "app" };
-                return Err(ApiError::parameter(other).detail("it must be as in the path"));
-            }
-            *pull = made;
-            Ok(())
-        })
-        .await?;
-    Ok(Done::new("change stream success").at(version))
+    state.add_entity::<PullConfig>(&caller, base, body).await
 }
 
 /// Replace a source stream
@@ -260,10 +240,10 @@ pub(super) async fn replace(
     State(state): State<RestState>,
     caller: Caller,
     IfMatch(base): IfMatch,
-    Named(name): Named<(String, String)>,
+    Named((app, stream)): Named<(String, String)>,
     Json(body): Json<Value>,
 ) -> Result<Done, ApiError> {
-    change(&state, &caller, base, name, |old| replaced(old, body)).await
+    state.replace_entity::<PullConfig>(&caller, base, &format!("{app}/{stream}"), body).await
 }
 
 /// Change a source stream
@@ -276,10 +256,10 @@ pub(super) async fn patch(
     State(state): State<RestState>,
     caller: Caller,
     IfMatch(base): IfMatch,
-    Named(name): Named<(String, String)>,
+    Named((app, stream)): Named<(String, String)>,
     Json(PatchBody(body)): Json<PatchBody>,
 ) -> Result<Done, ApiError> {
-    change(&state, &caller, base, name, |old| patched(old, body)).await
+    state.patch_entity::<PullConfig>(&caller, base, &format!("{app}/{stream}"), body).await
 }
 
 /// Remove a source stream
@@ -292,15 +272,7 @@ pub(super) async fn remove(
     IfMatch(base): IfMatch,
     Named((app, stream)): Named<(String, String)>,
 ) -> Result<Done, ApiError> {
-    let version = state
-        .edit(by(&caller, base, "delete stream", format!("{app}/{stream}")), |document| {
-            find(document, &app, &stream)?;
-            let other = |pull: &PullConfig| pull.app.as_str() != app || pull.stream.as_str() != stream;
-            document.engine.pulls.retain(other);
-            Ok(())
-        })
-        .await?;
-    Ok(Done::new("delete stream success").at(version))
+    state.remove_entity::<PullConfig>(&caller, base, &format!("{app}/{stream}")).await
 }
 
 /// Start a source stream
@@ -313,9 +285,7 @@ pub(super) async fn start(
     IfMatch(base): IfMatch,
     Named((app, stream)): Named<(String, String)>,
 ) -> Result<Done, ApiError> {
-    let by = by(&caller, base, "start stream", format!("{app}/{stream}"));
-    let version = state.edit(by, |document| switch(document, &app, &stream, true)).await?;
-    Ok(Done::new("start stream success").at(version))
+    state.switch_entity::<PullConfig>(&caller, base, &format!("{app}/{stream}"), true).await
 }
 
 /// Stop a source stream
@@ -330,14 +300,7 @@ pub(super) async fn stop(
     IfMatch(base): IfMatch,
     Named((app, stream)): Named<(String, String)>,
 ) -> Result<Done, ApiError> {
-    let by = by(&caller, base, "stop stream", format!("{app}/{stream}"));
-    let version = state.edit(by, |document| switch(document, &app, &stream, false)).await?;
-    Ok(Done::new("stop stream success").at(version))
-}
-
-fn switch(document: &mut ConfigDocument, app: &str, stream: &str, enabled: bool) -> Result<(), ApiError> {
-    find(document, app, stream)?.enabled = enabled;
-    Ok(())
+    state.switch_entity::<PullConfig>(&caller, base, &format!("{app}/{stream}"), false).await
 }
 
 /// Kick the publisher of a stream

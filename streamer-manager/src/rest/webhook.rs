@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 
 use super::RestState;
 use super::caller::Caller;
-use super::change::{Change, IfMatch, PatchBody, created, patched, replaced, shown};
+use super::change::{IfMatch, PatchBody, shown};
+use super::entity::{Entity, find};
 use super::envelope::{Data, DataBody, Done, DoneBody, List, ListBody};
 use super::error::ApiError;
 use super::page::{ListParams, NumberedParams, holds, numbered, paged};
@@ -102,13 +103,26 @@ impl From<Delivery> for DeliveryBody {
     }
 }
 
-fn by<'a>(caller: &'a Caller, base: Option<u64>, doing: &'static str, name: String) -> Change<'a> {
-    Change { caller, base, doing, kind: EntityKind::Webhook, name }
-}
+impl Entity for WebhookConfig {
+    const KIND: EntityKind = EntityKind::Webhook;
+    const WHAT: &'static str = "webhook";
+    const PATH: &'static str = "/v1/webhook";
 
-fn find<'a>(document: &'a mut ConfigDocument, name: &str) -> Result<&'a mut WebhookConfig, ApiError> {
-    let mut webhooks = document.webhooks.iter_mut();
-    webhooks.find(|webhook| webhook.name == name).ok_or_else(|| ApiError::not_found("webhook"))
+    fn list(document: &ConfigDocument) -> &[Self] {
+        &document.webhooks
+    }
+
+    fn list_mut(document: &mut ConfigDocument) -> &mut Vec<Self> {
+        &mut document.webhooks
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn renamed(&self, other: &Self) -> Option<&'static str> {
+        (self.name != other.name).then_some("name")
+    }
 }
 
 /// List webhooks
@@ -131,8 +145,7 @@ pub(super) async fn show(
     Named(name): Named<String>,
 ) -> Result<Data<Value>, ApiError> {
     let config = state.config();
-    let webhook = config.document.webhooks.iter().find(|webhook| webhook.name == name);
-    let webhook = webhook.ok_or_else(|| ApiError::not_found("webhook"))?;
+    let webhook: &WebhookConfig = find(&config.document, &name)?;
     Ok(Data::new(shown(webhook)).at(config.version.version))
 }
 
@@ -145,39 +158,7 @@ pub(super) async fn add(
     IfMatch(base): IfMatch,
     Json(body): Json<Value>,
 ) -> Result<Done, ApiError> {
-    let webhook: WebhookConfig = created(body)?;
-    let name = webhook.name.clone();
-    let version = state
-        .edit(by(&caller, base, "add webhook", name.clone()), |document| {
-            if document.webhooks.iter().any(|other| other.name == webhook.name) {
-                return Err(ApiError::duplicated("webhook"));
-            }
-            document.webhooks.push(webhook);
-            Ok(())
-        })
-        .await?;
-    Ok(Done::new("add webhook success").at(version).about(format!("/v1/webhook/{name}")))
-}
-
-async fn change(
-    state: &RestState,
-    caller: &Caller,
-    base: Option<u64>,
-    name: String,
-    make: impl FnOnce(&WebhookConfig) -> Result<WebhookConfig, ApiError>,
-) -> Result<Done, ApiError> {
-    let version = state
-        .edit(by(caller, base, "change webhook", name.clone()), |document| {
-            let webhook = find(document, &name)?;
-            let made = make(webhook)?;
-            if made.name != webhook.name {
-                return Err(ApiError::parameter("name").detail("it must be as in the path"));
-            }
-            *webhook = made;
-            Ok(())
-        })
-        .await?;
-    Ok(Done::new("change webhook success").at(version))
+    state.add_entity::<WebhookConfig>(&caller, base, body).await
 }
 
 /// Replace a webhook
@@ -193,7 +174,7 @@ pub(super) async fn replace(
     Named(name): Named<String>,
     Json(body): Json<Value>,
 ) -> Result<Done, ApiError> {
-    change(&state, &caller, base, name, |old| replaced(old, body)).await
+    state.replace_entity::<WebhookConfig>(&caller, base, &name, body).await
 }
 
 /// Change a webhook
@@ -209,7 +190,7 @@ pub(super) async fn patch(
     Named(name): Named<String>,
     Json(PatchBody(body)): Json<PatchBody>,
 ) -> Result<Done, ApiError> {
-    change(&state, &caller, base, name, |old| patched(old, body)).await
+    state.patch_entity::<WebhookConfig>(&caller, base, &name, body).await
 }
 
 /// Remove a webhook
@@ -224,15 +205,9 @@ pub(super) async fn remove(
     IfMatch(base): IfMatch,
     Named(name): Named<String>,
 ) -> Result<Done, ApiError> {
-    let version = state
-        .edit(by(&caller, base, "delete webhook", name.clone()), |document| {
-            find(document, &name)?;
-            document.webhooks.retain(|webhook| webhook.name != name);
-            Ok(())
-        })
-        .await?;
+    let done = state.remove_entity::<WebhookConfig>(&caller, base, &name).await?;
     state.deliveries().forget_webhook(&name).await?;
-    Ok(Done::new("delete webhook success").at(version))
+    Ok(done)
 }
 
 /// List the messages of a webhook
@@ -246,9 +221,7 @@ pub(super) async fn deliveries(
     Named(name): Named<String>,
     Params(params): Params<NumberedParams>,
 ) -> Result<List<DeliveryBody>, ApiError> {
-    if !state.config().document.webhooks.iter().any(|webhook| webhook.name == name) {
-        return Err(ApiError::not_found("webhook"));
-    }
+    find::<WebhookConfig>(&state.config().document, &name)?;
     let rows = state.deliveries().deliveries(Some(&name), params.after, params.limit.one_more()).await?;
     Ok(numbered(rows, params.limit, |row| row.id))
 }
