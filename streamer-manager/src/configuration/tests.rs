@@ -13,6 +13,9 @@ use crate::document::EntityKind;
 use crate::store::SqliteStore;
 use crate::store::sqlite::DATABASE_FILE;
 
+/// Longest wait for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 struct Opened {
     configuration: Configuration,
     store: SqliteStore,
@@ -174,7 +177,8 @@ async fn an_edit_that_nobody_waits_for_is_whole() {
     assert!(impatient.is_err());
     assert_eq!(configuration.current().version.version, 1);
     gated.gate.add_permits(1);
-    told.changed().await.unwrap();
+    let published = tokio::time::timeout(PATIENCE, told.changed()).await;
+    published.expect("the edit goes on by itself").unwrap();
     assert_eq!(viewers(&configuration), 7);
     assert_eq!(opened.store.load().await.unwrap(), *configuration.current());
 }
