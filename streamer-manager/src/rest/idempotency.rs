@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
@@ -93,6 +93,24 @@ struct UnderWay<'a> {
     answered: bool,
 }
 
+impl UnderWay<'_> {
+    /// Remembers the answer on its way. A failure of the server is not, nor one that is too long.
+    async fn remember(mut self, response: Response) -> Result<Response, ApiError> {
+        let (parts, body) = response.into_parts();
+        let is_short = body.size_hint().upper().is_some_and(|len| len <= MAX_REMEMBERED_BYTES as u64);
+        if parts.status.is_server_error() || !is_short {
+            return Ok(Response::from_parts(parts, body));
+        }
+        let body = to_bytes(body, MAX_REMEMBERED_BYTES)
+            .await
+            .map_err(|error| ApiError::internal("remembering the answer", &error))?;
+        self.answered = true;
+        let answer = (parts.status, parts.headers.clone(), body.clone());
+        self.keys.end(&self.name, Some(answer));
+        Ok(Response::from_parts(parts, Body::from(body)))
+    }
+}
+
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if !self.answered {
@@ -147,19 +165,9 @@ async fn attempt(state: &RestState, request: Request, next: Next) -> Result<Resp
         }
         None => {}
     }
-    let mut under_way = UnderWay { keys: state.keys(), name, answered: false };
+    let under_way = UnderWay { keys: state.keys(), name, answered: false };
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    if response.status().is_server_error() {
-        return Ok(response);
-    }
-    let (parts, body) = response.into_parts();
-    let body = to_bytes(body, MAX_REMEMBERED_BYTES)
-        .await
-        .map_err(|error| ApiError::internal("remembering the answer", &error))?;
-    under_way.answered = true;
-    let answer = (parts.status, parts.headers.clone(), body.clone());
-    under_way.keys.end(&under_way.name, Some(answer));
-    Ok(Response::from_parts(parts, Body::from(body)))
+    under_way.remember(response).await
 }
 
 #[cfg(test)]
@@ -185,6 +193,23 @@ mod tests {
         assert!(keys.begin(&name(MAX_IDEMPOTENCY_KEYS), [0; 32], now).is_none());
         assert_eq!(keys.0.lock().fates.len(), MAX_IDEMPOTENCY_KEYS);
         assert!(!keys.0.lock().fates.contains_key(&name(0)));
+    }
+
+    #[tokio::test]
+    async fn an_answer_at_its_limit_is_remembered_and_a_longer_one_passes() {
+        for (len, is_remembered) in [(MAX_REMEMBERED_BYTES, true), (MAX_REMEMBERED_BYTES + 1, false)] {
+            let keys = Keys::default();
+            assert!(keys.begin(&name(1), [0; 32], Instant::now()).is_none());
+            let under_way = UnderWay { keys: &keys, name: name(1), answered: false };
+            let response = under_way.remember(Response::new(Body::from(vec![b'x'; len]))).await.unwrap();
+            assert_eq!(to_bytes(response.into_body(), usize::MAX).await.unwrap().len(), len);
+            let known = keys.begin(&name(1), [0; 32], Instant::now());
+            let body = known.map(|(_, fate)| match fate {
+                Fate::Answered(_, _, body) => body.len(),
+                Fate::UnderWay => panic!("it is over"),
+            });
+            assert_eq!(body, is_remembered.then_some(len));
+        }
     }
 
     #[test]

@@ -160,6 +160,16 @@ mod tests {
     }
 
     #[test]
+    fn the_store_gives_one_more_than_the_largest_page() {
+        use crate::store::accounts::MAX_AUDIT_PAGE;
+        use crate::store::config::MAX_HISTORY_PAGE;
+        use crate::store::deliveries::MAX_DELIVERY_PAGE;
+        for most in [MAX_AUDIT_PAGE, MAX_HISTORY_PAGE, MAX_DELIVERY_PAGE] {
+            assert_eq!(Limit(MAX_PAGE).one_more(), most);
+        }
+    }
+
+    #[test]
     fn cursors_and_texts_at_their_limits() {
         let cursor = |len: usize| serde_json::from_str::<Cursor>(&format!("\"{}\"", "c".repeat(len)));
         assert!(cursor(MAX_CURSOR_BYTES).is_ok() && cursor(MAX_CURSOR_BYTES + 1).is_err());

@@ -14,8 +14,8 @@ pub const MAX_TOKENS: u64 = 1_000;
 pub const MAX_SESSIONS_PER_USER: u64 = 32;
 /// Entries kept in the audit log of each outcome: so whoever knocks and is refused cannot push out what was done.
 pub const MAX_AUDIT_ENTRIES: u64 = 10_000;
-/// Most entries of one page of the audit log.
-pub const MAX_AUDIT_PAGE: u32 = 1_000;
+/// Most entries of the audit log in one answer: a page of the API, and one more that tells whether there is another.
+pub const MAX_AUDIT_PAGE: u32 = 1_001;
 
 /// A hash of 32 random bytes that somebody else keeps.
 pub type SecretHash = [u8; 32];

@@ -12,8 +12,8 @@ pub const MAX_REVISIONS: u64 = 1_000;
 /// Changes of entities kept in the history, over all versions: some hundred megabytes at worst, should every
 /// version replace thousands of entities. The newest version is kept whole in any case.
 pub const MAX_HISTORY_CHANGES: u64 = 100_000;
-/// Most versions of one page of the history.
-pub const MAX_HISTORY_PAGE: u32 = 1_000;
+/// Most versions of the history in one answer: a page of the API, and one more that tells whether there is another.
+pub const MAX_HISTORY_PAGE: u32 = 1_001;
 
 /// The configuration and the version it is.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,8 +12,8 @@ pub const MAX_DELIVERIES_PER_WEBHOOK: u64 = 2_000;
 pub const MAX_DELIVERY_BODY_BYTES: usize = 64 << 10;
 /// Longest error text that is kept, in bytes.
 pub const MAX_DELIVERY_ERROR_BYTES: usize = 512;
-/// Most deliveries of one page.
-pub const MAX_DELIVERY_PAGE: u32 = 1_000;
+/// Most deliveries in one answer: a page of the API, and one more that tells whether there is another.
+pub const MAX_DELIVERY_PAGE: u32 = 1_001;
 
 /// Something to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -230,6 +230,7 @@ async fn history_difference_rollback_export_and_import() {
 
 #[tokio::test]
 async fn messages_of_a_webhook_are_listed_and_sent_again() {
+    use streamer_manager::rest::page::MAX_PAGE;
     use streamer_manager::store::DeliveryStore;
     use streamer_manager::store::deliveries::NewDelivery;
     let api = Api::new().await;
@@ -252,6 +253,22 @@ async fn messages_of_a_webhook_are_listed_and_sent_again() {
         (&listed["list"][0]["event_id"], &listed["next"]),
         (&json!("e"), &again["data"]["id"].to_string().into())
     );
+    let many = vec![api.store.delivery(id).await.unwrap().unwrap(); 2 * MAX_PAGE - 1];
+    let new = many.into_iter().map(|old| NewDelivery {
+        webhook: old.webhook,
+        event_id: old.event_id,
+        kind: old.kind,
+        body: old.body,
+        at_unix_ms: old.at_unix_ms,
+    });
+    api.store.enqueue(new.collect()).await.unwrap();
+    let largest = async |after: &str| {
+        let page = api.get(&format!("/v1/webhook/hook/delivery?limit={MAX_PAGE}{after}")).await.of(200);
+        (page["list"].as_array().unwrap().len(), page["next"].as_str().map(str::to_owned))
+    };
+    let (there, next) = largest("").await;
+    assert_eq!(there, MAX_PAGE);
+    assert_eq!(largest(&format!("&after={}", next.unwrap())).await, (MAX_PAGE, None));
     assert_eq!(
         api.call("POST", &format!("/v1/webhook/other/delivery/{id}/redeliver"), None).await.error(404),
         "not_found"

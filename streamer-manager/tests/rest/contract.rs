@@ -1,10 +1,12 @@
 //! The documented call, to the letter, and the envelope of every failure.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{Request, header};
 use serde_json::{Value, json};
 use streamer_control::config::RESERVED_APP_NAMES;
-use streamer_manager::rest::request::MAX_BODY_BYTES;
+use streamer_manager::rest::request::{MAX_BODY_BYTES, MAX_IMPORT_BYTES};
 
 use crate::support::{Answer, Api};
 
@@ -98,8 +100,9 @@ async fn bodies_at_their_limit() {
     raw(&api, "POST", "/v1/app", json, padded(MAX_BODY_BYTES)).await.of(200);
     let refused = raw(&api, "POST", "/v1/app", json, padded(MAX_BODY_BYTES + 1)).await;
     assert_eq!(refused.error(413), "body_too_large");
-    let larger = raw(&api, "POST", "/v1/config/import", json, padded(MAX_BODY_BYTES + 1)).await;
-    assert_eq!(larger.error(400), "parameter_unknown");
+    let import = async |len: usize| raw(&api, "POST", "/v1/config/import", json, padded(len)).await;
+    assert_eq!(import(MAX_IMPORT_BYTES).await.error(400), "parameter_unknown");
+    assert_eq!(import(MAX_IMPORT_BYTES + 1).await.error(413), "body_too_large");
 }
 
 #[tokio::test]
@@ -122,4 +125,18 @@ async fn what_strangers_write_comes_back_as_data() {
         assert_eq!(refused.of(400)["parameter"], "name");
     }
     assert_eq!(api.get("/v1/user").await.of(200)["total"], 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_fails_its_own_request_alone() {
+    // Which listeners there are is told by whoever embeds the API; here that breaks.
+    let api = Api::with_listeners(Arc::new(|| panic!("a secret of the inside"))).await;
+    for _ in 0..2 {
+        let failed = api.get("/v1/system").await.of(500);
+        let expected = json!({
+            "code": 500, "error": "internal_error", "message": "the request failed,internal error"
+        });
+        assert_eq!(failed, expected);
+        api.get("/v1/app").await.of(200);
+    }
 }

@@ -10,7 +10,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use parking_lot::Mutex;
 use serde_json::Value;
-use streamer_control::link::engine_api::Snapshot;
+use streamer_control::link::engine_api::{ListenerBody, Snapshot};
 use streamer_control::link::manager_api::AppliedReport;
 use streamer_manager::accounts::{Accounts, InitialCredentials, NewToken, Role, Scope};
 use streamer_manager::configuration::Configuration;
@@ -95,6 +95,11 @@ impl Answer {
 
 impl Api {
     pub(crate) async fn new() -> Self {
+        Self::with_listeners(Arc::new(Vec::new)).await
+    }
+
+    /// One of a manager that tells of its listeners in this way.
+    pub(crate) async fn with_listeners(listeners: Arc<dyn Fn() -> Vec<ListenerBody> + Send + Sync>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(&folder.path().join("store.db")).await.unwrap());
         let engine = Arc::new(Said::default());
@@ -112,7 +117,7 @@ impl Api {
             engine: Arc::clone(&engine) as _,
             library: Some(Library::open(&folder.path().join("vod")).unwrap()),
             data_dir: folder.path().to_path_buf(),
-            listeners: Arc::new(Vec::new),
+            listeners,
             secure_cookies: false,
             stopping: CancellationToken::new(),
         });

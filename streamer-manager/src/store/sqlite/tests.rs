@@ -15,13 +15,13 @@ use crate::accounts::audit::{AuditEntry, AuditFilter, Outcome};
 use crate::accounts::role::{Area, Role, Scope};
 use crate::document::{Change, EntityKind};
 use crate::store::accounts::{
-    AccountStore, MAX_AUDIT_ENTRIES, MAX_SESSIONS_PER_USER, MAX_TOKENS, MAX_USERS, StoredSession,
-    StoredToken, StoredUser, UserUpdate,
+    AccountStore, MAX_AUDIT_ENTRIES, MAX_AUDIT_PAGE, MAX_SESSIONS_PER_USER, MAX_TOKENS, MAX_USERS,
+    StoredSession, StoredToken, StoredUser, UserUpdate,
 };
 use crate::store::config::{MAX_HISTORY_CHANGES, MAX_REVISIONS};
 use crate::store::deliveries::{
     AfterAttempt, Attempt, DeliveryState, DeliveryStore, MAX_DELIVERIES_PER_WEBHOOK, MAX_DELIVERY_BODY_BYTES,
-    MAX_DELIVERY_ERROR_BYTES, NewDelivery,
+    MAX_DELIVERY_ERROR_BYTES, MAX_DELIVERY_PAGE, NewDelivery,
 };
 use crate::store::{Commit, ConfigStore};
 
@@ -450,6 +450,10 @@ async fn the_audit_log_at_its_limit() {
     assert_eq!(done[0].entry, entry("user:ann", Outcome::Done));
     let newest = store.audit_log(filter(None)).await.unwrap();
     assert_eq!((newest.len(), newest[0].entry.actor.as_str()), (10, "eve"));
+    let page = |limit| AuditFilter { limit, ..AuditFilter::default() };
+    for (asked, given) in [(MAX_AUDIT_PAGE, MAX_AUDIT_PAGE), (MAX_AUDIT_PAGE + 1, MAX_AUDIT_PAGE)] {
+        assert_eq!(store.audit_log(page(asked)).await.unwrap().len() as u32, given);
+    }
     let of_eve = AuditFilter { actor: Some("eve".into()), limit: 10, ..AuditFilter::default() };
     assert_eq!(store.audit_log(of_eve).await.unwrap().len(), 1);
 }
@@ -515,6 +519,10 @@ async fn the_queue_at_its_limits() {
     store.enqueue(vec![delivery("a", "more".into())]).await.unwrap();
     assert!(!there(0).await && there(1).await);
     assert_eq!(store.deliveries(Some("b"), None, 10).await.unwrap().len(), 1);
+    for (asked, given) in [(MAX_DELIVERY_PAGE, MAX_DELIVERY_PAGE), (MAX_DELIVERY_PAGE + 1, MAX_DELIVERY_PAGE)]
+    {
+        assert_eq!(store.deliveries(Some("a"), None, asked).await.unwrap().len() as u32, given);
+    }
 
     let body = |len: usize| vec![delivery("c", "x".into()), delivery("c", "x".repeat(len))];
     assert!(store.enqueue(body(MAX_DELIVERY_BODY_BYTES)).await.is_ok());
@@ -541,6 +549,57 @@ async fn a_call_goes_on_when_nobody_waits_for_it() {
     begin.send(()).unwrap();
     block.await.unwrap().unwrap();
     assert_eq!(store.load().await.unwrap().version.version, 2);
+}
+
+#[tokio::test]
+async fn calls_that_wait_at_their_limit() {
+    let (_folder, _, store) = opened().await;
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let (reached, at_work) = oneshot::channel();
+    let busy = store.clone();
+    let busy = tokio::spawn(async move {
+        let wait = move |_: &mut Database| {
+            reached.send(()).ok();
+            Ok(ended.recv().is_ok())
+        };
+        busy.call(wait).await
+    });
+    at_work.await.unwrap();
+    // Each is asked once to go on, without the yielding of a busy task in between.
+    let call = || Box::pin(tokio::task::unconstrained(store.call(|_| Ok(()))));
+    let mut waiting = Vec::new();
+    for place in 1..=MAX_QUEUED_CALLS + 1 {
+        let mut call = call();
+        assert!(futures_util::poll!(&mut call).is_pending());
+        waiting.push(call);
+        assert_eq!(store.messages.capacity(), MAX_QUEUED_CALLS.saturating_sub(place));
+    }
+    end.send(()).unwrap();
+    busy.await.unwrap().unwrap();
+    // The one that had no place gets one.
+    for call in waiting {
+        call.await.unwrap();
+    }
+    assert_eq!(store.messages.capacity(), MAX_QUEUED_CALLS);
+}
+
+#[tokio::test]
+async fn the_log_is_cut_to_its_limit_after_a_large_change() {
+    let (_folder, path, store) = opened().await;
+    let log = || i64::try_from(fs::metadata(path.with_extension("db-wal")).unwrap().len()).unwrap();
+    let change = async |bytes: i64| {
+        let insert = "INSERT OR REPLACE INTO meta (name, value) VALUES ('large', hex(zeroblob(?1 / 2)))";
+        store.write(move |database| Ok(database.execute(insert, [bytes])?)).await.unwrap();
+    };
+    // All of it goes to the log first and then to the database; the next change begins the log anew.
+    change(KEPT_LOG_BYTES / 2).await;
+    let kept = log();
+    change(1).await;
+    assert!(kept >= KEPT_LOG_BYTES / 2 && log() == kept, "a log of {kept} bytes is kept, not {}", log());
+    change(KEPT_LOG_BYTES + 1).await;
+    assert!(log() > KEPT_LOG_BYTES);
+    change(1).await;
+    assert_eq!(log(), KEPT_LOG_BYTES);
 }
 
 /// Texts of strangers: any characters, and what is dangerous elsewhere.
