@@ -1,6 +1,7 @@
 //! The Config Server over loopback, asked as an engine asks.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use streamer_control::link::manager_api::{ConfigVersion, Refusal};
 use streamer_control::link::{LinkClient, LinkError};
@@ -17,6 +18,7 @@ struct Running {
     presence: Presence,
     events: Events,
     stopping: CancellationToken,
+    asked: AtomicU64,
     _server: JoinHandle<()>,
 }
 
@@ -56,7 +58,7 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let router = server.router(key(1));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, configs, presence, events, stopping, _server: server }
+        Self { address, configs, presence, events, stopping, asked: AtomicU64::new(0), _server: server }
     }
 
     fn client(&self) -> LinkClient {
@@ -68,7 +70,8 @@ impl Running {
         let client = self.client();
         let mut seen = self.presence.subscribe();
         let mut question = request(Some(version(1)), MAX_FOLLOW_WAIT_MS);
-        question.engine = format!("run {}", unix_now_ms());
+        // Another name than any before, however fast they come: it shows that this very question has arrived.
+        question.engine = format!("run {}", self.asked.fetch_add(1, Ordering::Relaxed));
         let asked = question.engine.clone();
         let patience = Duration::from_secs(60);
         let answer =
