@@ -7,6 +7,7 @@
 
 mod accept;
 mod bind;
+mod pace;
 mod stream;
 mod tls;
 
@@ -15,5 +16,6 @@ pub use accept::{
     serve,
 };
 pub use bind::{BindError, LISTEN_BACKLOG, bind};
+pub use pace::pacer;
 pub use stream::Stream;
 pub use tls::{ClientTls, ServerTls, TlsError};

@@ -12,6 +12,7 @@ use super::cursor::{Cursor, Join, Step};
 use super::item::{Batch, MediaItem};
 use super::options::MAX_WRITE_WINDOW;
 use super::ring::{Phase, Ring, RingLimits};
+use super::turns::{MAX_TURNS, Turns, turns_for};
 use crate::frame::Media;
 use crate::mux::Muxer;
 
@@ -38,7 +39,7 @@ pub(crate) struct Form {
 
 impl Form {
     pub(crate) fn new(limits: RingLimits) -> Self {
-        Self { ring: Arc::new(Ring::new(limits)), readers: 0 }
+        Self { ring: Arc::new(Ring::in_turns(limits, MAX_TURNS)), readers: 0 }
     }
 
     pub(crate) const fn ring(&self) -> &Arc<Ring<Batch>> {
@@ -67,6 +68,7 @@ pub struct FormFeeder {
     frames: u64,
     random_access: bool,
     dts_ms: i64,
+    turns: Turns,
     wakers: Vec<Waker>,
 }
 
@@ -84,24 +86,27 @@ impl FormFeeder {
             frames: 0,
             random_access: false,
             dts_ms: 0,
+            turns: Turns::default(),
             wakers: Vec::new(),
         }
     }
 
     /// Runs until the broadcast ends or nobody reads the form any more. `sleep` is the runtime's timer: it
-    /// spaces the batches by the application's write window.
+    /// spaces the batches, so that each viewer is woken once in the application's write window.
     ///
     /// Media that the muxer refuses are left out.
-    pub async fn run<M, S, F>(mut self, mut muxer: M, sleep: S)
+    pub async fn run<M, S, F>(mut self, mut muxer: M, mut sleep: S)
     where
         M: Muxer,
-        S: Fn(Duration) -> F + Send,
+        S: FnMut(Duration) -> F + Send,
         F: Future<Output = ()> + Send,
     {
         loop {
-            let step = poll_fn(|cx| self.media.poll_step(cx)).await;
-            if self.take(step, &mut muxer) || self.idle() {
-                return;
+            if self.turns.all_told() {
+                let step = poll_fn(|cx| self.media.poll_step(cx)).await;
+                if self.take(step, &mut muxer) {
+                    return;
+                }
             }
             while let Some(step) = self.media.try_step() {
                 if self.take(step, &mut muxer) {
@@ -109,9 +114,11 @@ impl FormFeeder {
                 }
             }
             self.close_batch();
-            self.ring.wake(&mut self.wakers);
+            let Some(readers) = self.readers_or_leave() else { return };
+            let turns = turns_for(readers, self.window);
+            self.ring.wake_sets(self.turns.next(turns), &mut self.wakers);
             if !self.window.is_zero() {
-                sleep(self.window).await;
+                sleep(self.window / turns).await;
             }
         }
     }
@@ -168,20 +175,22 @@ impl FormFeeder {
             random_access: self.random_access,
             dts_ms: self.dts_ms,
         });
+        self.turns.appended();
         self.parts.clear();
         (self.part_bytes, self.frames, self.random_access) = (0, 0, false);
     }
 
-    /// Whether nobody reads; if so the form is taken away in the same moment, so that who comes next
-    /// makes a new one.
-    fn idle(&self) -> bool {
-        let Some(shared) = self.shared.upgrade() else { return false };
+    /// How many read; if nobody does the form is taken away in the same moment, so that who comes next makes
+    /// a new one.
+    fn readers_or_leave(&self) -> Option<usize> {
+        let Some(shared) = self.shared.upgrade() else { return Some(1) };
         let mut forms = shared.forms.lock();
-        let unread = forms.get(&self.key).is_none_or(|form| form.readers == 0);
-        if unread {
+        let readers = forms.get(&self.key).map_or(0, |form| form.readers);
+        if readers == 0 {
             forms.remove(&self.key);
+            return None;
         }
-        unread
+        Some(readers)
     }
 }
 

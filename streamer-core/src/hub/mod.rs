@@ -20,6 +20,7 @@ mod ring;
 mod stats;
 mod subscriber;
 pub mod timeline;
+mod turns;
 mod viewer;
 mod wake;
 
@@ -42,4 +43,5 @@ pub use registry::{MAX_BROADCASTS, MAX_WAITING, Registry};
 pub use ring::{DEFAULT_RING_HOLD, MAX_RING_BYTES, MAX_RING_DURATION, MAX_RING_ITEMS, RingItem, RingLimits};
 pub use stats::{AudienceTotals, Counter, Gauge, IngestStats, ViewerStats};
 pub use subscriber::{Delivery, SubscribeOptions, Subscriber};
+pub use turns::{MAX_TURNS, MIN_TURN, VIEWERS_PER_TURN};
 pub use viewer::{Viewer, ViewerId, ViewerInfo, ViewerView};

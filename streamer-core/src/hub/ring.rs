@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -167,12 +168,19 @@ fn millis(duration: Duration) -> i64 {
 /// A sequence-numbered window of items: at once the GOP cache and everyone's queue.
 pub(crate) struct Ring<T> {
     held: RwLock<Held<T>>,
-    wake: Arc<WakeSet>,
+    /// The readers that wait, dealt out over as many sets as they may be woken in turn.
+    wakes: Box<[Arc<WakeSet>]>,
+    next_set: AtomicUsize,
     limits: RingLimits,
 }
 
 impl<T: RingItem> Ring<T> {
     pub(crate) fn new(limits: RingLimits) -> Self {
+        Self::in_turns(limits, 1)
+    }
+
+    /// A ring whose readers can be woken in `turns` parts.
+    pub(crate) fn in_turns(limits: RingLimits, turns: usize) -> Self {
         Self {
             held: RwLock::new(Held {
                 slots: VecDeque::new(),
@@ -183,7 +191,8 @@ impl<T: RingItem> Ring<T> {
                 phase: Phase::Live,
                 phase_changes: 0,
             }),
-            wake: Arc::default(),
+            wakes: (0..turns.max(1)).map(|_| Arc::default()).collect(),
+            next_set: AtomicUsize::new(0),
             limits,
         }
     }
@@ -209,7 +218,16 @@ impl<T: RingItem> Ring<T> {
 
     /// Wakes all readers that wait.
     pub(crate) fn wake(&self, scratch: &mut Vec<Waker>) {
-        self.wake.wake_all_in(scratch);
+        self.wakes.iter().for_each(|wake| wake.wake_all_in(scratch));
+    }
+
+    /// Wakes the readers that wait of those sets whose bit is 1 in `sets`.
+    pub(crate) fn wake_sets(&self, sets: u16, scratch: &mut Vec<Waker>) {
+        for (index, wake) in self.wakes.iter().enumerate() {
+            if sets >> index & 1 == 1 {
+                wake.wake_all_in(scratch);
+            }
+        }
     }
 
     /// Goes on after an interruption.
@@ -227,7 +245,7 @@ impl<T: RingItem> Ring<T> {
             held.phase = phase;
             held.phase_changes += 1;
         }
-        self.wake.wake_all();
+        self.wakes.iter().for_each(|wake| wake.wake_all());
     }
 
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Held<T>) -> R) -> R {
@@ -235,7 +253,8 @@ impl<T: RingItem> Ring<T> {
     }
 
     pub(crate) fn wake_slot(&self) -> WakeSlot {
-        WakeSlot::new(Arc::clone(&self.wake))
+        let set = self.next_set.fetch_add(1, Ordering::Relaxed) % self.wakes.len();
+        WakeSlot::new(Arc::clone(&self.wakes[set]))
     }
 
     /// Bytes and items held.

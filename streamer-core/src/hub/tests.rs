@@ -2,12 +2,14 @@
 
 use std::future::{Future, ready};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_executor::block_on;
 
+use super::wake::tests::Count;
 use super::*;
 use crate::codec::{Codec, G711Config, G711Law, Vp9Config};
 use crate::frame::{Frame, Media};
@@ -449,6 +451,44 @@ fn the_write_window_is_capped() {
     };
     assert!(poll(feeder.unwrap().run(Plain { tracks_seen: 0 }, sleep)).is_pending());
     assert_eq!(*asked.lock().unwrap(), [MAX_WRITE_WINDOW]);
+}
+
+#[test]
+fn many_viewers_of_a_form_are_woken_in_turns_and_each_once_a_window() {
+    let window = Duration::from_millis(40);
+    let registry = Registry::new(AppOptions { write_window: window, ..AppOptions::default() });
+    let mut publisher = begin(&registry);
+    let broadcast = publisher.broadcast();
+    let (first, feeder) = broadcast.subscribe_form(FORM, &viewer()).unwrap();
+    let others = (1..3 * VIEWERS_PER_TURN).map(|_| broadcast.subscribe_form(FORM, &viewer()).unwrap().0);
+    let mut subscribers: Vec<_> = std::iter::once(first).chain(others).collect();
+    let slept = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::clone(&slept);
+    let sleep = move |wait| {
+        told.lock().unwrap().push(wait);
+        let mut over = false;
+        // Over when it is asked for the second time.
+        std::future::poll_fn(
+            move |_| if std::mem::replace(&mut over, true) { Poll::Ready(()) } else { Poll::Pending },
+        )
+    };
+    let mut feeding = Box::pin(feeder.unwrap().run(Plain { tracks_seen: 0 }, sleep));
+    let wakes: Vec<Arc<Count>> = subscribers.iter().map(|_| Arc::default()).collect();
+    for (subscriber, wakes) in subscribers.iter_mut().zip(&wakes) {
+        let waker = std::task::Waker::from(Arc::clone(wakes));
+        assert!(subscriber.poll_next(&mut Context::from_waker(&waker)).is_pending());
+    }
+    let count = |wakes: &Arc<Count>| wakes.0.load(Ordering::Relaxed);
+    let woken = || wakes.iter().filter(|wakes| count(wakes) > 0).count();
+    publisher.push(frame(VIDEO, 0, true));
+    for turn in 1..=4 {
+        assert!(poll(feeding.as_mut()).is_pending());
+        assert_eq!(woken(), turn * subscribers.len() / 4);
+    }
+    assert!(wakes.iter().all(|wakes| count(wakes) == 1));
+    assert!(slept.lock().unwrap().iter().all(|wait| *wait == window / 4));
+    // What was pushed meanwhile is there for each of them.
+    assert_eq!(drain_form(&mut subscribers[0]), "<1>*[0]");
 }
 
 #[test]

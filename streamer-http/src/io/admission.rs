@@ -9,7 +9,8 @@ use streamer_core::container::flv::{Dialect, FlvMuxer, MuxOptions};
 use streamer_core::container::ts::{TsMuxer, TsOptions};
 use streamer_core::hub::{Broadcast, FormKey, SubscribeError, SubscribeOptions, ViewerInfo};
 use streamer_core::{AccessRequest, Action, Denied, DeniedKind, Gateway, MediaKind, Registry, StreamKey};
-use tokio::time::{sleep, timeout};
+use streamer_net::pacer;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::feed::Feed;
@@ -112,12 +113,12 @@ pub(crate) fn subscribe(
             LiveFormat::Flv { enhanced } => {
                 let dialect = dialect(enhanced, default);
                 let options = MuxOptions { dialect, video: has_video, audio: has_audio };
-                tokio::spawn(Box::pin(feeder.run(FlvMuxer::new(options), sleep)));
+                tokio::spawn(Box::pin(feeder.run(FlvMuxer::new(options), pacer())));
             }
             LiveFormat::Ts => {
                 let data = selection == Selection::All;
                 let options = TsOptions { video: has_video, audio: has_audio, data, ..TsOptions::default() };
-                tokio::spawn(Box::pin(feeder.run(TsMuxer::new(options), sleep)));
+                tokio::spawn(Box::pin(feeder.run(TsMuxer::new(options), pacer())));
             }
         }
     }

@@ -11,6 +11,7 @@ use streamer_core::hub::{
 };
 use streamer_core::mux::Muxer;
 use streamer_core::{Media, Sink, SinkError};
+use streamer_net::pacer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
@@ -107,7 +108,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
         let form = FormKey { protocol: "rtmp", variant: self.options.variant() };
         let (subscriber, feeder) = broadcast.subscribe_form(form, subscribe)?;
         if let Some(feeder) = feeder {
-            tokio::spawn(feeder.run(RtmpMuxer::new(self.options), tokio::time::sleep));
+            tokio::spawn(feeder.run(RtmpMuxer::new(self.options), pacer()));
         }
         Ok(subscriber)
     }
