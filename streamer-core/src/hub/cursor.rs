@@ -43,9 +43,15 @@ pub(crate) enum Step<T: RingItem> {
     Ended,
 }
 
-/// A reader's place in a ring. It never enters a GOP but at its start.
+/// A reader of a ring. It never enters a GOP but at its start.
 pub(crate) struct Cursor<T: RingItem> {
     ring: Arc<Ring<T>>,
+    place: Place<T>,
+    wake: WakeSlot,
+}
+
+/// A reader's place in a ring.
+struct Place<T: RingItem> {
     next_seq: u64,
     /// Frames pushed before the item it expects next.
     next_frame: u64,
@@ -55,58 +61,39 @@ pub(crate) struct Cursor<T: RingItem> {
     /// Whether an item was read: what passes before that is not lost.
     joined: bool,
     phase_changes: u64,
-    wake: WakeSlot,
 }
 
-impl<T: RingItem> Cursor<T> {
-    pub(crate) fn new(ring: Arc<Ring<T>>, join: Join) -> Self {
-        let next_seq = ring.read(|held| join.seq(held));
-        Self {
-            next_seq,
-            next_frame: 0,
-            header: None,
-            seek_sync: true,
-            joined: false,
-            phase_changes: 0,
-            wake: ring.wake_slot(),
-            ring,
+impl<T: RingItem> Place<T> {
+    fn step(&mut self, held: &Held<T>) -> Option<Step<T>> {
+        if self.next_seq < held.first_seq() {
+            // Evicted: forward to the newest random access point, to be live again.
+            self.next_seq = Join::NewestSync.seq(held);
+            self.seek_sync = true;
         }
-    }
-
-    /// The next step, if one can be made now.
-    pub(crate) fn try_step(&mut self) -> Option<Step<T>> {
-        let ring = Arc::clone(&self.ring);
-        ring.read(|held| {
-            if self.next_seq < held.first_seq() {
-                // Evicted: forward to the newest random access point, to be live again.
-                self.next_seq = Join::NewestSync.seq(held);
-                self.seek_sync = true;
-            }
-            if self.seek_sync {
-                match held.sync_from(self.next_seq) {
-                    Some(seq) => {
-                        self.next_seq = seq;
-                        self.seek_sync = false;
-                    }
-                    None => self.next_seq = held.next_seq(),
+        if self.seek_sync {
+            match held.sync_from(self.next_seq) {
+                Some(seq) => {
+                    self.next_seq = seq;
+                    self.seek_sync = false;
                 }
+                None => self.next_seq = held.next_seq(),
             }
-            let Some(slot) = held.get(self.next_seq) else { return self.phase_step(held) };
-            if self.joined && slot.frames_before > self.next_frame {
-                let frames = slot.frames_before - self.next_frame;
-                self.next_frame = slot.frames_before;
-                return Some(Step::Lost { frames });
-            }
-            let header = slot.item.header();
-            if !self.header.as_ref().is_some_and(|known| Arc::ptr_eq(known, header)) {
-                self.header = Some(Arc::clone(header));
-                return Some(Step::Header(Arc::clone(header)));
-            }
-            self.joined = true;
-            self.next_seq += 1;
-            self.next_frame = slot.frames_before + slot.item.frame_count();
-            Some(Step::Item(slot.item.clone()))
-        })
+        }
+        let Some(slot) = held.get(self.next_seq) else { return self.phase_step(held) };
+        if self.joined && slot.frames_before > self.next_frame {
+            let frames = slot.frames_before - self.next_frame;
+            self.next_frame = slot.frames_before;
+            return Some(Step::Lost { frames });
+        }
+        let header = slot.item.header();
+        if !self.header.as_ref().is_some_and(|known| Arc::ptr_eq(known, header)) {
+            self.header = Some(Arc::clone(header));
+            return Some(Step::Header(Arc::clone(header)));
+        }
+        self.joined = true;
+        self.next_seq += 1;
+        self.next_frame = slot.frames_before + slot.item.frame_count();
+        Some(Step::Item(slot.item.clone()))
     }
 
     fn phase_step(&mut self, held: &Held<T>) -> Option<Step<T>> {
@@ -118,6 +105,32 @@ impl<T: RingItem> Cursor<T> {
             }
             (Phase::Interrupted | Phase::Live, _) => None,
         }
+    }
+
+    fn skip(&mut self, next_seq: u64) {
+        self.next_seq = self.next_seq.max(next_seq);
+        self.seek_sync = true;
+        self.joined = false;
+    }
+}
+
+impl<T: RingItem> Cursor<T> {
+    pub(crate) fn new(ring: Arc<Ring<T>>, join: Join) -> Self {
+        let place = Place {
+            next_seq: ring.read(|held| join.seq(held)),
+            next_frame: 0,
+            header: None,
+            seek_sync: true,
+            joined: false,
+            phase_changes: 0,
+        };
+        Self { place, wake: ring.wake_slot(), ring }
+    }
+
+    /// The next step, if one can be made now.
+    pub(crate) fn try_step(&mut self) -> Option<Step<T>> {
+        let place = &mut self.place;
+        self.ring.read(|held| place.step(held))
     }
 
     /// The next step; leaves a waker when there is none yet.
@@ -132,12 +145,7 @@ impl<T: RingItem> Cursor<T> {
     /// Goes forward to where `join` says, never back. Frames passed over are not counted as lost: the
     /// reader asked for it.
     pub(crate) fn skip(&mut self, join: Join) {
-        let next_seq = self.ring.read(|held| join.seq(held));
-        if next_seq > self.next_seq {
-            self.next_seq = next_seq;
-        }
-        self.seek_sync = true;
-        self.joined = false;
+        self.place.skip(self.ring.read(|held| join.seq(held)));
     }
 }
 
