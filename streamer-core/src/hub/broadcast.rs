@@ -12,6 +12,7 @@ use super::event::EventKind;
 use super::form::{Form, FormFeeder, FormKey, MAX_FORMS};
 use super::item::{Batch, MediaItem};
 use super::options::AppOptions;
+use super::overload::Relief;
 use super::publisher::{Ingest, PublisherInfo};
 use super::registry::RegistryInner;
 use super::ring::{Phase, Ring};
@@ -77,6 +78,11 @@ impl Shared {
             demand,
             registry,
         }
+    }
+
+    /// What gives way to overload at present.
+    pub(crate) fn relief(&self) -> Relief {
+        self.registry.upgrade().map_or_else(Relief::default, |registry| registry.relief())
     }
 
     pub(crate) fn tell(&self, kind: EventKind) {
@@ -237,12 +243,15 @@ impl Broadcast {
     /// [`Viewer::close_reason`].
     ///
     /// # Errors
-    /// [`SubscribeError::TooManyViewers`].
+    /// [`SubscribeError::TooManyViewers`] or [`SubscribeError::Overloaded`].
     pub fn admit(&self, viewer: ViewerInfo) -> Result<Viewer, SubscribeError> {
         self.admit_to(viewer, None)
     }
 
     fn admit_to(&self, viewer: ViewerInfo, form: Option<FormKey>) -> Result<Viewer, SubscribeError> {
+        if !viewer.internal && self.0.relief().refuses_viewers {
+            return Err(SubscribeError::Overloaded);
+        }
         let max = self.0.options.max_viewers;
         let id = ViewerId(NEXT_VIEWER.fetch_add(1, Ordering::Relaxed));
         let entry = Arc::new(ViewerEntry::new(id, viewer.clone()));
@@ -262,7 +271,7 @@ impl Broadcast {
     /// Subscribes to the media.
     ///
     /// # Errors
-    /// [`SubscribeError::TooManyViewers`].
+    /// [`SubscribeError::TooManyViewers`] or [`SubscribeError::Overloaded`].
     pub fn subscribe(&self, options: &SubscribeOptions) -> Result<Subscriber, SubscribeError> {
         let viewer = self.admit_to(options.viewer.clone(), None)?;
         let cursor = Cursor::new(Arc::clone(&self.0.ring), options.join);
@@ -276,7 +285,7 @@ impl Broadcast {
     /// feeder that makes it, and must see that [`FormFeeder::run`] runs, in a task of its own.
     ///
     /// # Errors
-    /// [`SubscribeError::TooManyViewers`] or [`SubscribeError::TooManyForms`].
+    /// [`SubscribeError::TooManyViewers`], [`SubscribeError::Overloaded`] or [`SubscribeError::TooManyForms`].
     pub fn subscribe_form(
         &self,
         form: FormKey,

@@ -59,4 +59,7 @@ pub enum SubscribeError {
         /// The bound.
         max: usize,
     },
+    /// The processor is short, and those who watch go first; see [`Overload`](super::Overload).
+    #[error("the server is busy with those who watch already")]
+    Overloaded,
 }

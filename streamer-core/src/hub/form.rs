@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::broadcast::Shared;
 use super::cursor::{Cursor, Join, Step};
 use super::item::{Batch, MediaItem};
-use super::options::MAX_WRITE_WINDOW;
+use super::overload::Relief;
 use super::ring::{Phase, Ring, RingLimits};
 use super::turns::{MAX_TURNS, Turns, turns_for};
 use crate::frame::Media;
@@ -79,7 +79,7 @@ impl FormFeeder {
             ring,
             key,
             shared: Arc::downgrade(shared),
-            window: shared.options.write_window.min(MAX_WRITE_WINDOW),
+            window: shared.options.write_window,
             header: Arc::default(),
             parts: Vec::new(),
             part_bytes: 0,
@@ -114,11 +114,12 @@ impl FormFeeder {
                 }
             }
             self.close_batch();
-            let Some(readers) = self.readers_or_leave() else { return };
-            let turns = turns_for(readers, self.window);
+            let Some((readers, relief)) = self.readers_or_leave() else { return };
+            let window = relief.window(self.window);
+            let turns = turns_for(readers, window);
             self.ring.wake_sets(self.turns.next(turns), &mut self.wakers);
-            if !self.window.is_zero() {
-                sleep(self.window / turns).await;
+            if !window.is_zero() {
+                sleep(window / turns).await;
             }
         }
     }
@@ -180,17 +181,17 @@ impl FormFeeder {
         (self.part_bytes, self.frames, self.random_access) = (0, 0, false);
     }
 
-    /// How many read; if nobody does the form is taken away in the same moment, so that who comes next makes
-    /// a new one.
-    fn readers_or_leave(&self) -> Option<usize> {
-        let Some(shared) = self.shared.upgrade() else { return Some(1) };
+    /// How many read, and what gives way to overload; if nobody reads the form is taken away in the same moment,
+    /// so that who comes next makes a new one.
+    fn readers_or_leave(&self) -> Option<(usize, Relief)> {
+        let Some(shared) = self.shared.upgrade() else { return Some((1, Relief::default())) };
         let mut forms = shared.forms.lock();
         let readers = forms.get(&self.key).map_or(0, |form| form.readers);
         if readers == 0 {
             forms.remove(&self.key);
             return None;
         }
-        Some(readers)
+        Some((readers, shared.relief()))
     }
 }
 

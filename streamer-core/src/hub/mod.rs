@@ -14,6 +14,7 @@ mod event;
 mod form;
 mod item;
 mod options;
+mod overload;
 mod publisher;
 mod registry;
 mod ring;
@@ -37,6 +38,10 @@ pub use item::{Batch, MediaItem};
 pub use options::{
     AppOptions, DEFAULT_GRACE, DEFAULT_MAX_VIEWERS, DEFAULT_WAIT_FOR_PUBLISHER, DEFAULT_WRITE_WINDOW,
     DuplicatePublish, MAX_WRITE_WINDOW, Overrun,
+};
+pub use overload::{
+    ADMIT_UP_TO, MAX_WIDENING, NARROW_UP_TO, OVERLOAD_SAMPLE_INTERVAL, Overload, REFUSE_FROM, Relief,
+    SAMPLES_TO_ACT, SAMPLES_TO_NARROW, WIDEN_FROM,
 };
 pub use publisher::{Interrupted, Publisher, PublisherInfo};
 pub use registry::{MAX_BROADCASTS, MAX_WAITING, Registry};

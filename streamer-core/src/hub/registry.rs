@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::task::Poll;
 
 use parking_lot::{Mutex, RwLock};
@@ -14,6 +14,7 @@ use super::demand::Demand;
 use super::error::{PublishError, SubscribeError};
 use super::event::{EventKind, EventLog, Events};
 use super::options::{AppOptions, DuplicatePublish};
+use super::overload::Relief;
 use super::publisher::{Publisher, PublisherInfo};
 use super::wake::{WakeSet, WakeSlot};
 use crate::key::{AppName, StreamKey};
@@ -50,10 +51,19 @@ pub(crate) struct RegistryInner {
     default_options: RwLock<Arc<AppOptions>>,
     live: AtomicUsize,
     waiting: AtomicUsize,
+    widening: AtomicU8,
+    refuses_viewers: AtomicBool,
     pub(crate) events: EventLog,
 }
 
 impl RegistryInner {
+    pub(crate) fn relief(&self) -> Relief {
+        Relief {
+            widening: self.widening.load(Ordering::Relaxed),
+            refuses_viewers: self.refuses_viewers.load(Ordering::Relaxed),
+        }
+    }
+
     pub(crate) fn with_shard<R>(
         &self,
         key: &StreamKey,
@@ -106,6 +116,8 @@ impl Registry {
             default_options: RwLock::new(Arc::new(default_options)),
             live: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            widening: AtomicU8::new(0),
+            refuses_viewers: AtomicBool::new(false),
             events: EventLog::new(),
         }))
     }
@@ -125,6 +137,18 @@ impl Registry {
     pub fn app_options(&self, app: &AppName) -> Arc<AppOptions> {
         let own = self.0.apps.read().get(app).cloned();
         own.unwrap_or_else(|| Arc::clone(&self.0.default_options.read()))
+    }
+
+    /// Gives the relief that an [`Overload`](super::Overload) decided on. It holds at once, for all streams.
+    pub fn relieve(&self, relief: Relief) {
+        self.0.widening.store(relief.widening, Ordering::Relaxed);
+        self.0.refuses_viewers.store(relief.refuses_viewers, Ordering::Relaxed);
+    }
+
+    /// The relief in force.
+    #[must_use]
+    pub fn relief(&self) -> Relief {
+        self.0.relief()
     }
 
     /// Begins to publish `key`, or goes on with it when its publisher is away or is to be taken over.

@@ -492,6 +492,37 @@ fn many_viewers_of_a_form_are_woken_in_turns_and_each_once_a_window() {
 }
 
 #[test]
+fn relief_widens_the_window_of_a_stream_that_runs_and_refuses_viewers_but_not_the_servers_own() {
+    let registry = Registry::new(AppOptions { write_window: Duration::ZERO, ..AppOptions::default() });
+    let mut publisher = begin(&registry);
+    let broadcast = publisher.broadcast();
+    let (_reader, feeder) = broadcast.subscribe_form(FORM, &viewer()).unwrap();
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::clone(&asked);
+    let sleep = move |window| {
+        told.lock().unwrap().push(window);
+        ready(())
+    };
+    let mut feeding = Box::pin(feeder.unwrap().run(Plain { tracks_seen: 0 }, sleep));
+    let mut asked_after = |relief, ms| {
+        registry.relieve(relief);
+        publisher.push(frame(VIDEO, ms, true));
+        assert!(poll(feeding.as_mut()).is_pending());
+        asked.lock().unwrap().pop()
+    };
+    assert_eq!(asked_after(Relief::default(), 0), None);
+    assert_eq!(
+        asked_after(Relief { widening: 1, refuses_viewers: true }, 40),
+        Some(Duration::from_millis(40))
+    );
+    assert_eq!(broadcast.subscribe(&viewer()).err(), Some(SubscribeError::Overloaded));
+    assert_eq!(broadcast.subscribe_form(FORM, &viewer()).err(), Some(SubscribeError::Overloaded));
+    assert!(broadcast.subscribe(&SubscribeOptions::new(ViewerInfo::internal("test"))).is_ok());
+    assert_eq!(asked_after(Relief::default(), 80), None);
+    assert!(broadcast.subscribe(&viewer()).is_ok());
+}
+
+#[test]
 fn broadcasts_are_bounded() {
     let registry = Registry::default();
     let publish = |number: usize| {

@@ -93,6 +93,7 @@ impl From<&SubscribeError> for Refusal {
         let sentence = match error {
             SubscribeError::TooManyViewers { .. } => "The stream has as many viewers as it may.",
             SubscribeError::TooManyWaiting { .. } => "Too many viewers wait for streams already.",
+            SubscribeError::Overloaded => "The server is busy with those who watch already.",
             _ => "The stream cannot be served in one more form now.",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
