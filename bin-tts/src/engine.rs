@@ -24,7 +24,7 @@ use crate::auth::AppAuthorizer;
 use crate::error::EngineError;
 use crate::link::{self, LastGood, LinkState};
 use crate::listeners::{Addresses, ListenerSet, Moves};
-use crate::observe::{MAX_LABELLED_STREAMS, Observer};
+use crate::observe::{MAX_LABELLED_STREAMS, Observer, watch_load};
 use crate::options;
 use crate::reload::Reloaded;
 use crate::running::Running;
@@ -138,6 +138,8 @@ impl Engine {
         running.spawn_work("segmenters", async move { hls.run_always(&registry, &stop).await });
         let stop = running.shutdown.clone();
         running.spawn_work("observer", async move { observer.run(stop).await });
+        let (registry, stop) = (running.registry.clone(), running.shutdown.clone());
+        running.spawn_work("load", watch_load(registry, stop));
         let stop = running.shutdown.clone();
         running.spawn_work("usage", async move {
             stop.run_until_cancelled(usage.run()).await;

@@ -11,7 +11,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
-use streamer_core::hub::AudienceTotals;
+use streamer_core::hub::{AudienceTotals, Relief};
 
 use crate::observe::{StreamCounters, StreamView};
 
@@ -99,6 +99,8 @@ pub struct Scrape {
     rest_streams: u64,
     /// Viewers that wait for streams that are not there.
     pub waiting: u64,
+    /// What gives way to overload.
+    pub relief: Relief,
     /// The listeners.
     pub listeners: Vec<ListenerRow>,
     /// Those for HTTP streaming.
@@ -234,6 +236,21 @@ impl Scrape {
         gauges(encoder, "tts_streams", "Live streams", [(Vec::new(), live)].into_iter())?;
         let waiting = [(Vec::new(), self.waiting)].into_iter();
         gauges(encoder, "tts_waiting_viewers", "Viewers waiting for a stream that is not there", waiting)?;
+        let Relief { widening, refuses_viewers } = self.relief;
+        for (name, help, value) in [
+            (
+                "tts_overload_widening",
+                "Times that write windows are doubled for want of processor time",
+                widening,
+            ),
+            (
+                "tts_overload_refusing",
+                "1 while new viewers are refused for want of it",
+                refuses_viewers.into(),
+            ),
+        ] {
+            gauges(encoder, name, help, [(Vec::new(), u64::from(value))].into_iter())?;
+        }
         let listeners = || self.listeners.iter();
         let label = |row: &ListenerRow| vec![("listener", row.listener)];
         let open = listeners().map(|row| (label(row), row.open));

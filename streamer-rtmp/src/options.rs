@@ -32,7 +32,7 @@ pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 pub const MAX_REDIRECTS: usize = 5;
 /// Bytes gathered for a viewer before they are written: a few windows of a stream, so that a viewer that
 /// fell behind catches up in large writes, and all that a stalled one pins besides the batch it is in.
-pub const MAX_GATHERED_BYTES: usize = 64 << 10;
+pub const MAX_GATHERED_BYTES: usize = 128 << 10;
 
 /// How the server behaves.
 #[derive(Clone, Debug)]

@@ -52,6 +52,7 @@ async fn health(State(state): State<ApiState>) -> Result<Done, ApiError> {
 async fn show_metrics(State(state): State<ApiState>) -> Result<Response, ApiError> {
     let mut scrape = Scrape::new(&state.observer.streams(), state.observer.rest());
     scrape.waiting = state.registry.waiting() as u64;
+    scrape.relief = state.registry.relief();
     let listeners = state.listeners.seen();
     scrape.listeners = listeners.iter().map(|of| listener_row(of.name, &of.connections)).collect();
     let media_ports = listeners.iter().filter_map(|of| Some(media_port_row(of.name, of.http.as_ref()?)));

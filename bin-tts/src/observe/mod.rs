@@ -1,6 +1,7 @@
 //! Watches the hub and the tasks: since when each stream is live, rates, and sums that survive a stream.
 
 mod counters;
+mod load;
 mod rates;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use tracing::info;
 use crate::tasks::TaskSet;
 
 pub use counters::StreamCounters;
+pub use load::watch_load;
 pub use rates::Rates;
 use rates::{StreamSample, Window};
 

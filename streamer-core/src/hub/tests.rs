@@ -476,7 +476,7 @@ fn many_viewers_of_a_form_are_woken_in_turns_and_each_once_a_window() {
     let wakes: Vec<Arc<Count>> = subscribers.iter().map(|_| Arc::default()).collect();
     for (subscriber, wakes) in subscribers.iter_mut().zip(&wakes) {
         let waker = std::task::Waker::from(Arc::clone(wakes));
-        assert!(subscriber.poll_next(&mut Context::from_waker(&waker)).is_pending());
+        assert!(subscriber.poll_next(&Context::from_waker(&waker)).is_pending());
     }
     let count = |wakes: &Arc<Count>| wakes.0.load(Ordering::Relaxed);
     let woken = || wakes.iter().filter(|wakes| count(wakes) > 0).count();

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use streamer_core::hub::CloseReason;
+use streamer_core::hub::{CloseReason, MAX_TURNS};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -20,11 +20,11 @@ use crate::error::ConnectionError;
 use crate::proto::framing::{Framing, Prefix};
 use crate::proto::websocket::{CloseCode, Opcode, PeerFrame, PeerReader, frame_header};
 
-/// Bytes after which no further piece is gathered into one write. A viewer that is held up keeps these,
-/// and at most one batch more, alive.
-pub const MAX_GATHERED_BYTES: usize = 64 << 10;
-/// Pieces of one write: with prefix and suffix three slices each.
-const MAX_GATHERED_PIECES: usize = 8;
+/// Bytes after which no further piece is gathered into one write: the longest write window of 2.5 Mbit/s. A viewer
+/// that is held up keeps these, and at most one batch more, alive.
+pub const MAX_GATHERED_BYTES: usize = 128 << 10;
+/// Pieces of one write: as many as a window has turns, and as many again; with prefix and suffix three slices each.
+const MAX_GATHERED_PIECES: usize = 2 * MAX_TURNS;
 const MAX_SLICES: usize = 3 * MAX_GATHERED_PIECES;
 /// Bytes an HTTP viewer may send after its request: room for a request sent ahead, which the answer has
 /// told will not be served.
@@ -403,7 +403,7 @@ mod tests {
     #[tokio::test]
     async fn a_viewer_that_is_held_up_keeps_one_gathered_write() {
         // Each frame is a batch of its own: small ones fill the slices, large ones the bytes.
-        for (bytes, pieces) in [(100, MAX_GATHERED_PIECES), (30_000, 7)] {
+        for (bytes, pieces) in [(100, MAX_GATHERED_PIECES), (30_000, 9)] {
             let (mut session, mut publisher) = session(1, Framing::Chunked).await;
             for ms in 1..100 {
                 publisher.push(sound(ms, bytes));
