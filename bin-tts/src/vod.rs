@@ -1,5 +1,6 @@
 //! Video on demand on the media port: requests for it are passed on to the manager, and nothing else ever is.
 
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -83,15 +84,20 @@ impl VodPassage {
         let mut onward = Request::new(Empty::new());
         (*onward.method_mut(), *onward.uri_mut()) = (parts.method, uri);
         *onward.headers_mut() = fields(&parts.headers, client);
-        let answer = timeout(VOD_ANSWER_TIMEOUT, self.http.request(onward)).await;
-        let answer = answer.map_err(|_| Refusal::Away("no answer in time".to_owned()))?;
-        let answer = answer.map_err(|error| Refusal::Away(error.to_string()))?;
+        let answer = in_time(self.http.request(onward)).await?;
         let (mut parts, body) = answer.into_parts();
         for field in OF_THE_CONNECTION {
             parts.headers.remove(field);
         }
         Ok(Response::from_parts(parts, Body::new(body)))
     }
+}
+
+/// What `asking` gives within [`VOD_ANSWER_TIMEOUT`].
+async fn in_time<T, E: Display>(asking: impl Future<Output = Result<T, E>>) -> Result<T, Refusal> {
+    let answer = timeout(VOD_ANSWER_TIMEOUT, asking).await;
+    let answer = answer.map_err(|_| Refusal::Away("no answer in time".to_owned()))?;
+    answer.map_err(|error| Refusal::Away(error.to_string()))
 }
 
 /// The fields for the manager: those it knows what to do with, and who asks.
@@ -162,7 +168,17 @@ impl Fallback for VodPassage {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_manager_that_never_answers_is_given_up_after_its_time() {
+        let began = Instant::now();
+        let refused = in_time(std::future::pending::<Result<(), String>>()).await;
+        assert!(matches!(refused, Err(Refusal::Away(_))));
+        assert!((VOD_ANSWER_TIMEOUT..VOD_ANSWER_TIMEOUT + Duration::from_secs(1)).contains(&began.elapsed()));
+    }
 
     #[test]
     fn the_manager_is_reached_on_loopback_if_it_can_be() {
