@@ -111,10 +111,22 @@ impl House {
         format!("http://{}/{path}", self.place.port(ports::HTTP))
     }
 
+    /// Address of `path` of the REST API.
+    #[must_use]
+    pub fn rest(&self, path: &str) -> String {
+        format!("http://{}{path}", self.place.port(ports::REST))
+    }
+
+    /// The data folder of both.
+    #[must_use]
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Folder of video on demand.
     #[must_use]
     pub fn vod_folder(&self) -> PathBuf {
-        self.folder.path().join("data/vod")
+        self.data_folder().join("vod")
     }
 
     /// Calls the REST API with the first token; the status and the body.
@@ -122,8 +134,7 @@ impl House {
     /// # Errors
     /// When there is no answer, or its body is no JSON.
     pub fn call(&self, method: &str, path: &str, body: Option<Value>) -> Outcome<(u16, Value)> {
-        let url = format!("http://{}{path}", self.place.port(ports::REST));
-        let mut request = self.client.request(method.parse()?, url).bearer_auth(&self.token);
+        let mut request = self.client.request(method.parse()?, self.rest(path)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
