@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use streamer_core::{MediaKind, Timescale};
+use streamer_core::{MediaKind, Timescale, Timestamp};
 
 use super::index::{AssetIndex, TrackIndex, nanos};
 
@@ -134,31 +134,43 @@ impl Timeline {
         let mut next = boundaries.next();
         let is_video = track.kind() == MediaKind::Video;
         let tolerance = if is_video { SAME_NANOS } else { 0 };
+        let lead = |cut: &TrackCut| if cut.first.is_empty() && !is_video { LEAD_NANOS } else { tolerance };
+        // A time before this one is before the next boundary: it need not be converted to be compared. Rounding moves it
+        // by no more than a tick or a nanosecond.
+        let inexact = 1 + i64::from(track.timescale.ticks_per_second() / 1_000_000_000);
+        let before = |cut: &TrackCut, boundary: Option<i64>| {
+            let nanos = Timestamp::new(boundary?.saturating_sub(lead(cut)), Timescale::NANOS);
+            Some(nanos.rescale(track.timescale).ticks().saturating_sub(inexact))
+        };
+        let mut not_before = before(&cut, next);
         let (mut number, mut end) = (0, i64::MIN);
         for sample in track.samples.from(0) {
-            let at = nanos(track.at(sample.pts));
-            let lead = if cut.first.is_empty() && !is_video { LEAD_NANOS } else { tolerance };
             while let Some(boundary) = next
-                && at >= boundary.saturating_sub(lead)
                 && (sample.sync || !is_video)
+                && not_before.is_some_and(|not_before| sample.pts >= not_before)
             {
+                let at = nanos(track.at(sample.pts));
+                if at < boundary.saturating_sub(lead(&cut)) {
+                    break;
+                }
                 // A segment that none of its samples came for is empty.
                 let following = self.boundaries.get(cut.first.len() + 1).copied().unwrap_or(i64::MAX);
                 let is_here = at < following.saturating_sub(tolerance);
                 cut.first.push(number);
                 cut.starts.push(if is_here { at } else { boundary });
                 next = boundaries.next();
+                not_before = before(&cut, next);
                 if is_here {
                     break;
                 }
             }
             if let Some(bytes) = cut.first.len().checked_sub(1).and_then(|at| cut.bytes.get_mut(at)) {
                 *bytes += u64::from(sample.size);
-                let until = nanos(track.at(sample.pts.saturating_add(sample.duration.into())));
-                end = end.max(until);
+                end = end.max(sample.pts.saturating_add(sample.duration.into()));
             }
             number += 1;
         }
+        let end = if end == i64::MIN { end } else { nanos(track.at(end)) };
         while let Some(boundary) = next {
             cut.first.push(number);
             cut.starts.push(boundary.max(end));
