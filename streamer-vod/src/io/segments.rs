@@ -11,6 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use rustix::buffer::spare_capacity;
 use streamer_http::proto::hls::Container;
 use tokio::sync::Semaphore;
 
@@ -196,12 +197,34 @@ fn plan_len(extents: &[Extent]) -> usize {
 
 /// Reads `extents` of `file` behind what is in `buffer`.
 fn fill(file: &File, mut buffer: Vec<u8>, len: usize, extents: &[Extent]) -> Result<Vec<u8>, VodError> {
+    // One range alone, which samples that lie together are, is read into memory that nobody wrote zeros to.
+    if let [Extent { offset, place }] = extents
+        && buffer.is_empty()
+        && place.start == 0
+    {
+        return read_range(file, *offset, place.end).map_err(VodError::Io);
+    }
     buffer.resize(len.max(buffer.len()), 0);
     for extent in extents {
         if let Some(place) = buffer.get_mut(extent.place.clone()) {
             file.read_exact_at(place, extent.offset).map_err(VodError::Io)?;
         }
     }
+    Ok(buffer)
+}
+
+/// `len` bytes of `file` from `offset` on.
+fn read_range(file: &File, offset: u64, len: usize) -> std::io::Result<Vec<u8>> {
+    let mut buffer = Vec::with_capacity(len);
+    while buffer.len() < len {
+        let at = offset + buffer.len() as u64;
+        let read = rustix::io::pread(file, spare_capacity(&mut buffer), at)?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    // There may have been more room.
+    buffer.truncate(len);
     Ok(buffer)
 }
 

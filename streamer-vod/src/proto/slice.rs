@@ -88,6 +88,11 @@ struct Rewrite {
     samples: Vec<SampleHead>,
 }
 
+/// Length of a packet of a transport stream, and what of it is payload (ISO/IEC 13818-1, 2.4.3.2).
+const TS_PACKET_BYTES: usize = 188;
+const TS_PAYLOAD_BYTES: usize = 184;
+/// Packets of tables and clock references that are reckoned with in a segment.
+const TABLE_PACKETS: usize = 64;
 /// Number of the track in an init segment that has one alone.
 const TRACK_ID: u32 = 1;
 
@@ -335,7 +340,8 @@ impl TsPlan {
 
     fn mux(self, mut data_of: impl FnMut(usize, &FileSample) -> Bytes) -> Result<Bytes, SliceError> {
         let mut muxer = TsMuxer::for_segment(TsOptions::default(), self.segment);
-        let mut pieces = Vec::with_capacity(self.frames.len() + 1);
+        let mut pieces = Vec::new();
+        let mut whole = Vec::with_capacity(self.ts_bytes());
         let tracks = Tracks { list: self.tracks.clone(), metadata: Vec::new() };
         muxer.mux(&Media::Tracks(Arc::new(tracks)), &mut pieces)?;
         for PlannedFrame { track, sample, length_size, last } in self.frames {
@@ -349,12 +355,20 @@ impl TsPlan {
             let (dts, pts) = (at(sample.dts), at(sample.pts));
             let frame = Frame { track: track.id, dts, pts, sync: sample.sync, data };
             muxer.mux(&Media::Frame(Arc::new(frame)), &mut pieces)?;
+            // Frame by frame, because what was just written is still in the cache, and its memory is used again.
+            for piece in pieces.drain(..) {
+                whole.extend_from_slice(&piece);
+            }
         }
-        let mut whole = Vec::with_capacity(pieces.iter().map(Bytes::len).sum());
-        for piece in pieces {
-            whole.extend_from_slice(&piece);
-        }
+        whole.extend(pieces.into_iter().flatten());
         Ok(Bytes::from(whole))
+    }
+
+    /// Bytes that the segment has, or a little more: packets around the payload, and in each frame a PES header and
+    /// stuffing in the last packet.
+    fn ts_bytes(&self) -> usize {
+        let of_frame = |frame: &PlannedFrame| (frame.sample.size as usize).div_ceil(TS_PAYLOAD_BYTES) + 1;
+        (self.frames.iter().map(of_frame).sum::<usize>() + TABLE_PACKETS) * TS_PACKET_BYTES
     }
 }
 
