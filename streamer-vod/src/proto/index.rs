@@ -16,6 +16,9 @@ pub const MAX_INDEX_BYTES: usize = 64 << 20;
 /// Samples of a file: two days of pictures and sound. Bounds the time that a file of samples without bytes takes.
 pub const MAX_SAMPLES: u64 = 1 << 24;
 
+/// Samples of a file that room is made for because they are announced: those of a film of four hours, some 4 MB.
+pub const MAX_EXPECTED_SAMPLES: usize = 1 << 20;
+
 /// Why a file cannot be indexed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -207,6 +210,8 @@ impl AssetIndex {
 pub(super) struct Gatherer {
     tracks: Vec<GatheredTrack>,
     taken: u64,
+    /// Samples that room may be made for before they come.
+    expectable: usize,
     max_bytes: usize,
 }
 
@@ -223,7 +228,7 @@ impl Gatherer {
 
     /// One that takes no more than `max_bytes` of memory, give or take what a few thousand samples need.
     const fn with_bound(max_bytes: usize) -> Self {
-        Self { tracks: Vec::new(), taken: 0, max_bytes }
+        Self { tracks: Vec::new(), taken: 0, expectable: MAX_EXPECTED_SAMPLES, max_bytes }
     }
 
     /// Adds a track without samples and gives its place.
@@ -237,6 +242,16 @@ impl Gatherer {
         let index = TrackIndex { id, codec, timescale, language, length_size, samples, syncs };
         self.tracks.push(GatheredTrack { index, packer: Packer::default() });
         self.tracks.len() - 1
+    }
+
+    /// Makes room for `samples` that the track at `at` is said to have. That may not be true, so there is a bound for
+    /// all tracks; past it, room is made as samples come.
+    pub(super) fn expect(&mut self, at: usize, samples: usize) {
+        let samples = samples.min(self.expectable);
+        self.expectable -= samples;
+        if let Some(track) = self.tracks.get_mut(at) {
+            track.packer.expect(samples);
+        }
     }
 
     /// Counts a sample, kept or not.
@@ -322,6 +337,22 @@ mod tests {
         assert!(gather(20_000, Gatherer::with_bound(20_000 * 25)).is_ok());
         let refused = gather(20_000, Gatherer::with_bound(100_000));
         assert!(matches!(refused, Err(IndexError::Limit { what: "bytes of the index", max: 100_000, .. })));
+    }
+
+    #[test]
+    fn room_for_what_is_announced_is_bounded_over_all_tracks() {
+        let mut gatherer = Gatherer::new();
+        let codec = Codec::Aac(AacConfig::new(2, 48_000, 2).unwrap());
+        for number in 0..100 {
+            let at = gatherer.track((TrackId::audio(number), codec.clone(), Timescale::MPEG), None, 4);
+            gatherer.expect(at, MAX_EXPECTED_SAMPLES / 2);
+        }
+        let room = |track: &GatheredTrack| track.packer.memory_bytes();
+        assert!(
+            room(&gatherer.tracks[0]) == room(&gatherer.tracks[1]) && room(&gatherer.tracks[1]) > 1 << 20
+        );
+        assert!(gatherer.tracks[2..].iter().all(|track| room(track) == 0));
+        assert!(gatherer.tracks.iter().map(room).sum::<usize>() < MAX_INDEX_BYTES / 8);
     }
 
     #[test]

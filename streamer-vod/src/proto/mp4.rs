@@ -139,7 +139,9 @@ impl Mp4Indexer {
         for (at, track) in movie.tracks().enumerate() {
             let described = (track.id, track.codec.clone(), track.timescale);
             let place = self.samples.track(described, track.language, track.length_size);
-            for (number, sample) in (0..).zip(movie.samples(at)?) {
+            let samples = movie.samples(at)?;
+            self.samples.expect(place, samples.announced());
+            for (number, sample) in (0..).zip(samples) {
                 let sample = sample?;
                 if sample.size == 0 {
                     self.samples.count()?;

@@ -8,6 +8,9 @@ use streamer_core::container::fmp4::FileSample;
 /// Samples between two marks: at most so many are gone through to come to one.
 const MARK_INTERVAL: u32 = 64;
 
+/// Bytes that most samples take.
+const USUAL_BYTES: usize = 4;
+
 const SYNC: u8 = 1;
 const DURATION: u8 = 2;
 const COMPOSITION: u8 = 4;
@@ -201,6 +204,12 @@ pub struct Packer {
 }
 
 impl Packer {
+    /// Makes room for so many samples, if they take no more than most do.
+    pub fn expect(&mut self, samples: usize) {
+        self.samples.packed.reserve(samples * USUAL_BYTES);
+        self.samples.marks.reserve(samples.div_ceil(MARK_INTERVAL as usize));
+    }
+
     /// Takes the next sample. Gives it as it was packed, with the number it has.
     pub fn push(&mut self, mut sample: FileSample) -> (u32, FileSample) {
         if let Some(mut before) = self.waiting.take() {
