@@ -25,7 +25,6 @@ load_module {module};
 user {user};
 daemon off;
 worker_processes 1;
-worker_rlimit_nofile 65536;
 pid {dir}/nginx.pid;
 error_log {dir}/error.log warn;
 events {{ worker_connections 32768; }}

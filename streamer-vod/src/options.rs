@@ -13,6 +13,9 @@ pub const DEFAULT_INDEX_CACHE_BYTES: u64 = 64 << 20;
 pub const DEFAULT_SEGMENT_CACHE_BYTES: u64 = 32 << 20;
 /// Memory of segments in the making, buffers included.
 pub const MAX_MAKING_BYTES: u64 = 512 << 20;
+/// Segments made at once: enough for a disk that answers slowly. What else there is to do is the processor's, and more
+/// at once only drive each other's bytes out of its caches.
+pub const MAX_MAKING: usize = 8;
 /// Files indexed at once: each may hold a movie box of the largest size.
 pub const MAX_OPENING: usize = 4;
 

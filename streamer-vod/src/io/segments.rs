@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use super::indexes::{PASS_BYTES, cache};
 use super::shelf::{Loaded, blocking};
 use crate::error::VodError;
-use crate::options::MAX_MAKING_BYTES;
+use crate::options::{MAX_MAKING, MAX_MAKING_BYTES};
 use crate::proto::index::SourceFormat;
 use crate::proto::presentation::{Part, PresentedTrack, RenditionName};
 use crate::proto::slice::{Extent, Fmp4Plan, SliceError, TsTrack, fmp4_init, plan_fmp4, plan_ts};
@@ -64,12 +64,17 @@ impl Weighter<Key, Bytes> for Weigh {
 pub(crate) struct Segments {
     cache: Cache<Key, Bytes, Weigh>,
     making: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
 }
 
 impl Segments {
     pub(crate) fn new(max_bytes: u64) -> Self {
         let permits = usize::try_from(MAX_MAKING_BYTES / PERMIT_BYTES).unwrap_or(1);
-        Self { cache: cache(max_bytes, Weigh), making: Arc::new(Semaphore::new(permits)) }
+        Self {
+            cache: cache(max_bytes, Weigh),
+            making: Arc::new(Semaphore::new(permits)),
+            slots: Arc::new(Semaphore::new(MAX_MAKING)),
+        }
     }
 
     /// Makes `product`, or gives it as it was made before. Who asks while it is made waits for the same one.
@@ -96,6 +101,8 @@ impl Segments {
             let permits = u32::try_from(needed.min(MAX_MAKING_BYTES / PERMIT_BYTES)).unwrap_or(1);
             let permits = self.making.acquire_many(permits).await;
             let _permits = permits.map_err(|error| VodError::Io(std::io::Error::other(error)))?;
+            let slot = self.slots.acquire().await;
+            let _slot = slot.map_err(|error| VodError::Io(std::io::Error::other(error)))?;
             let loaded = Arc::clone(loaded);
             blocking(move || made(&loaded, product)).await
         };
@@ -255,5 +262,25 @@ mod tests {
         drop(held);
         assert!(!made.await.unwrap().is_empty());
         assert_eq!(segments.making.available_permits(), all);
+    }
+
+    #[tokio::test]
+    async fn segments_made_at_once_at_their_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = include_bytes!("../../testdata/ffmpeg_progressive.mp4");
+        std::fs::write(folder.path().join("a.mp4"), file).unwrap();
+        let vod = Vod::open(VodOptions { roots: vec![folder.path().to_path_buf()], ..VodOptions::default() });
+        let loaded = vod.unwrap().load(&AssetPath::new("a.mp4").unwrap()).await.unwrap();
+        let segments = Segments::new(1 << 20);
+        let name = RenditionName { asset: 0, part: Part::Ts };
+        let all_but_one = u32::try_from(MAX_MAKING - 1).unwrap();
+        let held = segments.slots.acquire_many(all_but_one).await.unwrap();
+        assert!(!segments.get(&loaded, Product::Segment(name, 0), false).await.unwrap().is_empty());
+        let last = segments.slots.acquire().await.unwrap();
+        let mut next = pin!(segments.get(&loaded, Product::Playlist(name), false));
+        assert!(poll!(&mut next).is_pending());
+        drop((held, last));
+        assert!(!next.await.unwrap().is_empty());
+        assert_eq!(segments.slots.available_permits(), MAX_MAKING);
     }
 }
