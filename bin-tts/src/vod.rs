@@ -28,8 +28,9 @@ pub const VOD_PREFIX: &str = "/vod/";
 pub const VOD_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest time until the manager begins to answer: a cold file is indexed first.
 pub const VOD_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most bytes of the head of an answer: far more than the manager ever writes.
-pub const MAX_VOD_HEAD_BYTES: usize = 16 << 10;
+/// Most bytes of the head of an answer: far more than the manager ever writes. Bodies are passed on in pieces of so many,
+/// and small ones cost more than the bytes in them.
+pub const MAX_VOD_HEAD_BYTES: usize = 256 << 10;
 /// Connections to the manager that are kept for the next request.
 pub const MAX_IDLE_VOD_CONNECTIONS: usize = 32;
 /// How long one is kept.
