@@ -8,6 +8,7 @@
 mod accept;
 mod bind;
 mod pace;
+mod room;
 mod stream;
 mod tls;
 
@@ -17,5 +18,6 @@ pub use accept::{
 };
 pub use bind::{BindError, LISTEN_BACKLOG, bind};
 pub use pace::pacer;
+pub use room::{Spare, give_room_back, take_room};
 pub use stream::Stream;
 pub use tls::{ClientTls, ServerTls, TlsError};

@@ -4,6 +4,7 @@
 //! gone. What a viewer costs here is this struct and its place in the ring; nothing is queued for it but
 //! the pieces of the write under way.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
@@ -12,6 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use streamer_core::hub::{CloseReason, MAX_TURNS};
+use streamer_net::{give_room_back, take_room};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -33,6 +35,8 @@ pub const MAX_BYTES_AFTER_REQUEST: usize = 16 << 10;
 const READ_BYTES: usize = 256;
 /// Reads before it is the writer's turn again, so that a viewer that floods cannot starve itself.
 const READS_PER_TURN: usize = 8;
+
+thread_local!(static ROOM: RefCell<VecDeque<Queued>> = const { RefCell::new(VecDeque::new()) });
 
 /// One live body and the connection it is written to.
 pub(crate) struct Session<IO> {
@@ -218,6 +222,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
     fn push(&mut self, queued: Queued) {
         self.queued_bytes += queued.len();
+        take_room(&ROOM, &mut self.queue);
         self.queue.push_back(queued);
     }
 
@@ -257,6 +262,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             }
             self.queue.pop_front();
         }
+        give_room_back(&ROOM, &mut self.queue);
         Poll::Ready(Ok(()))
     }
 

@@ -1,15 +1,19 @@
 //! Bytes on their way to a socket: shared buffers, written with as few calls as possible.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use streamer_net::{give_room_back, take_room};
 use tokio::io::AsyncWrite;
 
 /// Buffers gathered for one vectored write: past this number the kernel's cost per buffer is all there is.
 const MAX_SLICES: usize = 32;
+
+thread_local!(static ROOM: RefCell<VecDeque<Bytes>> = const { RefCell::new(VecDeque::new()) });
 
 /// Bytes that wait to be written, in order.
 #[derive(Debug, Default)]
@@ -22,6 +26,7 @@ impl WriteQueue {
     pub(crate) fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.len += bytes.len();
+            take_room(&ROOM, &mut self.buffers);
             self.buffers.push_back(bytes);
         }
     }
@@ -70,5 +75,6 @@ impl WriteQueue {
             sent -= front.len();
             self.buffers.pop_front();
         }
+        give_room_back(&ROOM, &mut self.buffers);
     }
 }
