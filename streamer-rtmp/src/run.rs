@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use streamer_core::hub::{Publisher, PublisherInfo, ViewerInfo};
+use streamer_core::hub::{Broadcast, Publisher, PublisherInfo, ViewerInfo};
 use streamer_core::{AccessRequest, Action, Denied, DeniedKind, Gateway, StreamKey};
 use streamer_net::{AcceptStats, Connection, Stream, serve};
 use tokio::net::TcpListener;
@@ -15,7 +15,7 @@ use tracing::{Instrument, Span, debug, field, info, info_span};
 use crate::error::RtmpError;
 use crate::grace::hold;
 use crate::io::{
-    Play, PlayOutcome, Publish, PublishEnd, PublishSource, Request, ServerConnection, accept_stream,
+    Play, PlayOutcome, Player, Publish, PublishEnd, PublishSource, Request, ServerConnection, accept_stream,
 };
 use crate::options::RtmpOptions;
 
@@ -50,14 +50,15 @@ pub async fn run_counted(
         let protocol = if connection.stream.encrypted() { "rtmps" } else { "rtmp" };
         let span = info_span!("connection", peer = %connection.peer, protocol, key = field::Empty);
         async move {
-            match serve_connection(&shared, connection, protocol).await {
+            let peer = Peer { address: connection.peer, protocol, span };
+            let result = serve_connection(&shared, connection.stream, &peer).await;
+            peer.span.in_scope(|| match result {
                 Ok(()) => debug!("the connection ended"),
                 // Players close without a word as a rule.
                 Err(error) if error.is_disconnect() => debug!(%error, "the connection ended"),
                 Err(error) => info!(%error, "the connection ended"),
-            }
+            });
         }
-        .instrument(span)
     };
     Ok(serve(listener, accept, stats, shutdown, handler).await?)
 }
@@ -68,22 +69,20 @@ struct Shared {
     shutdown: CancellationToken,
 }
 
-/// Who is at the other end, for the authorizer and the statistics.
-#[derive(Clone, Copy)]
+/// Who is at the other end, for the authorizer, the statistics and the log.
 struct Peer {
     address: SocketAddr,
     protocol: &'static str,
+    /// Around all that has something to say, and not around media on their way: to enter it costs as much as all else
+    /// that is done for one viewer and one write.
+    span: Span,
 }
 
-async fn serve_connection(
-    shared: &Shared,
-    connection: Connection,
-    protocol: &'static str,
-) -> Result<(), RtmpError> {
-    let peer = Peer { address: connection.peer, protocol };
+async fn serve_connection(shared: &Shared, stream: Stream, peer: &Peer) -> Result<(), RtmpError> {
+    let accepting = accept_stream(stream, &shared.options).instrument(peer.span.clone());
     // The handshake's state is large and soon gone: boxed, so that it does not stay in the task of a viewer.
     let mut connection = tokio::select! {
-        accepted = Box::pin(accept_stream(connection.stream, &shared.options)) => accepted?,
+        accepted = Box::pin(accepting) => accepted?,
         () = shared.shutdown.cancelled() => return Ok(()),
     };
     loop {
@@ -103,9 +102,9 @@ async fn serve_connection(
 async fn serve_request(
     shared: &Shared,
     connection: &mut ServerConnection<Stream>,
-    peer: Peer,
+    peer: &Peer,
 ) -> Result<bool, RtmpError> {
-    match connection.request().await? {
+    match connection.request().instrument(peer.span.clone()).await? {
         Some(Request::Publish(publish)) => Box::pin(serve_publish(shared, publish, peer)).await,
         Some(Request::Play(play)) => serve_play(shared, play, peer).await,
         None => Ok(false),
@@ -114,7 +113,7 @@ async fn serve_request(
 
 async fn authorize(
     shared: &Shared,
-    peer: Peer,
+    peer: &Peer,
     action: Action,
     key: &StreamKey,
     query: &str,
@@ -135,7 +134,41 @@ async fn authorize(
     })
 }
 
-async fn serve_publish(shared: &Shared, publish: Publish<'_, Stream>, peer: Peer) -> Result<bool, RtmpError> {
+async fn serve_publish(
+    shared: &Shared,
+    publish: Publish<'_, Stream>,
+    peer: &Peer,
+) -> Result<bool, RtmpError> {
+    let (mut source, mut publisher) =
+        admit_publisher(shared, publish, peer).instrument(peer.span.clone()).await?;
+    let result = ingest(&mut source, &mut publisher).await;
+    let dropped = source.dropped();
+    match result {
+        Ok(PublishEnd::Unpublished) => {
+            peer.span.in_scope(|| info!(dropped, "publishing ends"));
+            Ok(true)
+        }
+        Ok(PublishEnd::Disconnected) => {
+            peer.span.in_scope(|| info!(dropped, "the publisher went without a word"));
+            hold(publisher);
+            Ok(false)
+        }
+        Err(RtmpError::Closed(reason)) => {
+            source.close(&format!("Publishing ends: {reason}.")).await?;
+            Err(RtmpError::Closed(reason))
+        }
+        Err(error) => {
+            hold(publisher);
+            Err(error)
+        }
+    }
+}
+
+async fn admit_publisher<'a>(
+    shared: &Shared,
+    publish: Publish<'a, Stream>,
+    peer: &Peer,
+) -> Result<(PublishSource<'a, Stream>, Publisher), RtmpError> {
     let request = publish.request();
     let key = match StreamKey::new(&request.app, &request.name) {
         Ok(key) => key,
@@ -144,7 +177,7 @@ async fn serve_publish(shared: &Shared, publish: Publish<'_, Stream>, peer: Peer
             return Err(error.into());
         }
     };
-    Span::current().record("key", field::display(&key));
+    peer.span.record("key", field::display(&key));
     let allowed =
         authorize(shared, peer, Action::Publish, &key, &request.query, &publish.info().page_url).await;
     if let Err(denied) = allowed {
@@ -152,7 +185,7 @@ async fn serve_publish(shared: &Shared, publish: Publish<'_, Stream>, peer: Peer
         return Err(denied.into());
     }
     let who = PublisherInfo { protocol: peer.protocol, peer: Some(peer.address) };
-    let mut publisher = match shared.gateway.registry.publish(&key, who) {
+    let publisher = match shared.gateway.registry.publish(&key, who) {
         Ok(publisher) => publisher,
         Err(error) => {
             publish.reject("The stream is being published already.").await?;
@@ -162,27 +195,8 @@ async fn serve_publish(shared: &Shared, publish: Publish<'_, Stream>, peer: Peer
     info!("publishing begins");
     let encoder = publish.info().flash_ver.escape_debug().to_string();
     debug!(%encoder, "the publisher names itself");
-    let mut source = match publish.accept().await {
-        Ok(source) => source,
-        Err(error) => {
-            hold(publisher);
-            return Err(error);
-        }
-    };
-    match ingest(&mut source, &mut publisher).await {
-        Ok(PublishEnd::Unpublished) => {
-            info!(dropped = source.dropped(), "publishing ends");
-            Ok(true)
-        }
-        Ok(PublishEnd::Disconnected) => {
-            info!(dropped = source.dropped(), "the publisher went without a word");
-            hold(publisher);
-            Ok(false)
-        }
-        Err(RtmpError::Closed(reason)) => {
-            source.close(&format!("Publishing ends: {reason}.")).await?;
-            Err(RtmpError::Closed(reason))
-        }
+    match publish.accept().await {
+        Ok(source) => Ok((source, publisher)),
         Err(error) => {
             hold(publisher);
             Err(error)
@@ -209,7 +223,33 @@ async fn ingest(
     }
 }
 
-async fn serve_play(shared: &Shared, mut play: Play<'_, Stream>, peer: Peer) -> Result<bool, RtmpError> {
+async fn serve_play(shared: &Shared, play: Play<'_, Stream>, peer: &Peer) -> Result<bool, RtmpError> {
+    let admitting = admit_player(shared, play, peer).instrument(peer.span.clone());
+    let (player, broadcast) = match Box::pin(admitting).await? {
+        Admitted::Player(player, broadcast) => (player, broadcast),
+        Admitted::None { goes_on } => return Ok(goes_on),
+    };
+    match player.watch(&broadcast, ViewerInfo::remote(peer.protocol, Some(peer.address))).await? {
+        PlayOutcome::StreamEnded | PlayOutcome::Stopped => Ok(true),
+        PlayOutcome::Disconnected => Ok(false),
+        PlayOutcome::Closed(reason) => Err(RtmpError::Closed(reason)),
+    }
+}
+
+/// What became of a request to play.
+enum Admitted<'a> {
+    Player(Player<'a, Stream>, Broadcast),
+    /// Nothing plays; whether the peer may ask for something else.
+    None {
+        goes_on: bool,
+    },
+}
+
+async fn admit_player<'a>(
+    shared: &Shared,
+    mut play: Play<'a, Stream>,
+    peer: &Peer,
+) -> Result<Admitted<'a>, RtmpError> {
     let request = play.request();
     let key = match StreamKey::new(&request.app, &request.name) {
         Ok(key) => key,
@@ -218,7 +258,7 @@ async fn serve_play(shared: &Shared, mut play: Play<'_, Stream>, peer: Peer) -> 
             return Err(error.into());
         }
     };
-    Span::current().record("key", field::display(&key));
+    peer.span.record("key", field::display(&key));
     let allowed = authorize(shared, peer, Action::Play, &key, &request.query, &play.info().page_url).await;
     if let Err(denied) = allowed {
         play.reject(&denied.message).await?;
@@ -235,17 +275,13 @@ async fn serve_play(shared: &Shared, mut play: Play<'_, Stream>, peer: Peer) -> 
             }
             Err(_) => None,
         },
-        gone = play.withdrawn() => return gone,
+        gone = play.withdrawn() => return Ok(Admitted::None { goes_on: gone? }),
     };
     let Some(broadcast) = broadcast else {
         play.reject("There is no such stream.").await?;
-        return Ok(true);
+        return Ok(Admitted::None { goes_on: true });
     };
     debug!("playing begins");
     let player = play.accept(&broadcast.tracks()).await?;
-    match player.watch(&broadcast, ViewerInfo::remote(peer.protocol, Some(peer.address))).await? {
-        PlayOutcome::StreamEnded | PlayOutcome::Stopped => Ok(true),
-        PlayOutcome::Disconnected => Ok(false),
-        PlayOutcome::Closed(reason) => Err(RtmpError::Closed(reason)),
-    }
+    Ok(Admitted::Player(player, broadcast))
 }
