@@ -20,11 +20,14 @@ mod registry;
 mod ring;
 mod stats;
 mod subscriber;
+mod sync;
 pub mod timeline;
 mod turns;
 mod viewer;
 mod wake;
 
+#[cfg(all(test, loom))]
+mod model;
 #[cfg(test)]
 mod tests;
 

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
-use parking_lot::RwLock;
-
+use super::sync::RwLock;
 use super::wake::{WakeSet, WakeSlot};
 
 /// What a ring holds: media, or bytes made from it once for everybody.

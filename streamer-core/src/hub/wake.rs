@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::Mutex;
+use super::sync::Mutex;
 
 /// The wakers of everyone who waits for one thing. Each waiter owns a slot, so that polling again never
 /// adds a second waker: the set is bounded by the number of waiters.
