@@ -99,6 +99,8 @@ pub struct Scrape {
     rest_streams: u64,
     /// Viewers that wait for streams that are not there.
     pub waiting: u64,
+    /// Tasks of the runtime that have not ended.
+    pub runtime_tasks: u64,
     /// What gives way to overload.
     pub relief: Relief,
     /// The listeners.
@@ -236,6 +238,8 @@ impl Scrape {
         gauges(encoder, "tts_streams", "Live streams", [(Vec::new(), live)].into_iter())?;
         let waiting = [(Vec::new(), self.waiting)].into_iter();
         gauges(encoder, "tts_waiting_viewers", "Viewers waiting for a stream that is not there", waiting)?;
+        let tasks = [(Vec::new(), self.runtime_tasks)].into_iter();
+        gauges(encoder, "tts_runtime_tasks", "Tasks of the process that have not ended", tasks)?;
         let Relief { widening, refuses_viewers } = self.relief;
         for (name, help, value) in [
             (

@@ -71,6 +71,9 @@ async fn what_is_published_is_played_over_rtmp_and_http_and_told_by_the_api() {
     let address = running.engine.addresses().api[0];
     let metrics = request(address, "GET", "/metrics", Some(running.engine.token())).await;
     assert!(metrics.head.contains("application/openmetrics-text"), "{}", metrics.head);
+    let tasks = metrics.body.lines().find_map(|line| line.strip_prefix("tts_runtime_tasks "));
+    let tasks: u32 = tasks.unwrap().parse().unwrap();
+    assert!(tasks > 3, "{tasks}: one for the publisher and each viewer alone");
     for line in [
         "tts_ingest_frames_total{app=\"live\",stream=\"test\",kind=\"video\"} 25",
         "tts_ingest_gop_ms{app=\"live\",stream=\"test\"} 400.0",

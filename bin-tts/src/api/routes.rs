@@ -13,6 +13,7 @@ use streamer_control::link::Endpoint;
 use streamer_control::link::engine_api::{StreamBody, TakeSnapshot, TaskBody, ViewerBody};
 use streamer_core::StreamKey;
 use streamer_core::hub::{Broadcast, CloseReason};
+use tokio::runtime::Handle;
 use tracing::info;
 
 use super::envelope::{ApiError, Data, Done, List};
@@ -52,6 +53,7 @@ async fn health(State(state): State<ApiState>) -> Result<Done, ApiError> {
 async fn show_metrics(State(state): State<ApiState>) -> Result<Response, ApiError> {
     let mut scrape = Scrape::new(&state.observer.streams(), state.observer.rest());
     scrape.waiting = state.registry.waiting() as u64;
+    scrape.runtime_tasks = Handle::current().metrics().num_alive_tasks() as u64;
     scrape.relief = state.registry.relief();
     let listeners = state.listeners.seen();
     scrape.listeners = listeners.iter().map(|of| listener_row(of.name, &of.connections)).collect();
