@@ -275,7 +275,12 @@ fn client_options(local_address: Option<IpAddr>, force_tls: bool, tls: Option<&C
 /// Bounds of the API's own accept loop.
 #[must_use]
 pub fn api_accept_options() -> AcceptOptions {
-    AcceptOptions { max_connections: crate::api::MAX_API_CONNECTIONS, ..AcceptOptions::default() }
+    // Whoever looks why no viewer gets in must get in.
+    AcceptOptions {
+        max_connections: crate::api::MAX_API_CONNECTIONS,
+        reserved_descriptors: 0,
+        ..AcceptOptions::default()
+    }
 }
 
 #[cfg(test)]

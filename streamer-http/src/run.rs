@@ -37,6 +37,7 @@ pub async fn run(
         max_connections_per_address: options.max_connections_per_address,
         drain_timeout: options.drain_timeout,
         retire: options.retire.clone(),
+        ..AcceptOptions::default()
     };
     let stats = Arc::clone(&options.stats.connections);
     let port = Arc::new(Port { options, gateway, shutdown: shutdown.clone() });

@@ -5,17 +5,19 @@ use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::stream::Stream;
 use crate::tls::{ServerTls, TlsError, accept_tls};
@@ -23,6 +25,13 @@ use crate::tls::{ServerTls, TlsError, accept_tls};
 /// Connections of one listener at once: past what one machine's ports and memory serve; the limit on
 /// descriptors usually comes first and is handled as well.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 65_536;
+/// Descriptors that connections leave to everything else: configuration and certificates that are read again, segments and
+/// recordings, calls to other servers, and whoever wants to look why nobody gets in.
+pub const RESERVED_DESCRIPTORS: usize = 64;
+/// Where few descriptors are allowed, no more than one in so many is held back.
+pub const RESERVED_SHARE: u64 = 4;
+/// Refusals for want of descriptors are told at most so often: there may be thousands.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest TLS handshake: two slow round trips and some loss.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long connections may take to end by themselves at shutdown.
@@ -39,6 +48,9 @@ pub struct AcceptOptions {
     pub max_connections: usize,
     /// Most connections at once from one address; `None` for no such bound.
     pub max_connections_per_address: Option<usize>,
+    /// Descriptors that are not given to connections, [`RESERVED_DESCRIPTORS`] unless something else is said; no more than
+    /// one in [`RESERVED_SHARE`] of those allowed.
+    pub reserved_descriptors: usize,
     /// How long connections may take to end by themselves at shutdown.
     pub drain_timeout: Duration,
     /// Cancelled when another listener takes over: nobody is accepted any more, and who is in stays in.
@@ -51,6 +63,7 @@ impl Default for AcceptOptions {
             tls: None,
             max_connections: DEFAULT_MAX_CONNECTIONS,
             max_connections_per_address: None,
+            reserved_descriptors: RESERVED_DESCRIPTORS,
             drain_timeout: DRAIN_TIMEOUT,
             retire: CancellationToken::new(),
         }
@@ -95,7 +108,7 @@ impl AcceptStats {
         self.refused_address.load(Ordering::Relaxed)
     }
 
-    /// Refused because the process had no descriptor left.
+    /// Refused because the process had no descriptor left but those that are reserved.
     #[must_use]
     pub fn refused_descriptors(&self) -> u64 {
         self.refused_descriptors.load(Ordering::Relaxed)
@@ -139,8 +152,14 @@ where
         Some((tls, alpn)) => Some(tls.acceptor(alpn)?),
         None => None,
     };
+    let descriptors = descriptors_for_connections(allowed_descriptors(), options.reserved_descriptors);
+    if descriptors < options.max_connections as u64 {
+        let max = options.max_connections;
+        info!(max, descriptors, "the limit on open files comes before that on connections");
+    }
     let gate = Arc::new(Gate { stats, options });
     let mut spare = Spare::new();
+    let mut refusals = Refusals::default();
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -150,10 +169,14 @@ where
             accepted = listener.accept() => accepted,
         };
         let (tcp, peer) = match accepted {
+            // The system gives the lowest number that is free: all below this one are in use.
+            Ok((tcp, _)) if u64::try_from(tcp.as_raw_fd()).is_ok_and(|number| number >= descriptors) => {
+                refusals.add(&gate.stats);
+                continue;
+            }
             Ok((tcp, peer)) => (tcp, SocketAddr::new(peer.ip().to_canonical(), peer.port())),
             Err(error) if out_of_descriptors(&error) => {
-                gate.stats.refused_descriptors.fetch_add(1, Ordering::Relaxed);
-                warn!("no file descriptor left: a connection is refused");
+                refusals.add(&gate.stats);
                 spare.refuse_one(&listener).await;
                 continue;
             }
@@ -258,6 +281,34 @@ impl Drop for Place {
     }
 }
 
+/// How many descriptors the process may have; without a limit or word of it, any number.
+fn allowed_descriptors() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Connections may have the descriptors below this number.
+fn descriptors_for_connections(allowed: u64, reserved: usize) -> u64 {
+    allowed - (reserved as u64).min(allowed / RESERVED_SHARE)
+}
+
+/// Connections refused for want of descriptors, told now and then.
+#[derive(Default)]
+struct Refusals {
+    told: Option<Instant>,
+    untold: u64,
+}
+
+impl Refusals {
+    fn add(&mut self, stats: &AcceptStats) {
+        stats.refused_descriptors.fetch_add(1, Ordering::Relaxed);
+        self.untold += 1;
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
+            warn!(refused = self.untold, "no file descriptor left: connections are refused");
+            *self = Self { told: Some(Instant::now()), untold: 0 };
+        }
+    }
+}
+
 /// `EMFILE` and `ENFILE`.
 fn out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(24 | 23))
@@ -279,5 +330,21 @@ impl Spare {
         if self.0.is_none() {
             sleep(ACCEPT_PAUSE).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_some_descriptors_to_everything_else() {
+        assert_eq!(descriptors_for_connections(1_024, RESERVED_DESCRIPTORS), 960);
+        assert_eq!(descriptors_for_connections(256, RESERVED_DESCRIPTORS), 192);
+        assert_eq!(descriptors_for_connections(255, RESERVED_DESCRIPTORS), 192);
+        assert_eq!(descriptors_for_connections(100, RESERVED_DESCRIPTORS), 75);
+        assert_eq!(descriptors_for_connections(100, 0), 100);
+        assert_eq!(descriptors_for_connections(u64::MAX, usize::MAX), u64::MAX - u64::MAX / 4);
+        assert_eq!(descriptors_for_connections(0, 1), 0);
     }
 }
