@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from . import servers
 from .servers import CORES, NGINX, NGINX_MODULE, NODE_SERVER, TARGET, TOP, Failed
 
 
@@ -32,14 +33,14 @@ def prepare(names, connections, ours=("tts",)):
         return
     ours = ours if any(name.startswith("tts") for name in names) else ()
     subprocess.run(
-        ["cargo", "build", "--release", "--locked", *(f"--package={name}" for name in ("streamer-bench", *ours))],
+        ["cargo", "build", "--profile", servers.PROFILE, "--locked", *(f"--package={name}" for name in ("streamer-bench", *ours))],
         cwd=TOP, check=True, stdin=subprocess.DEVNULL,
     )
 
 
 def generate(server, *arguments, limit):
     """Runs the generator against a server and returns its figures."""
-    command = ["taskset", "-c", CORES["generator"], str(TARGET / "release" / "streamer-load"), "--http", f"127.0.0.1:{server.http}"]
+    command = ["taskset", "-c", CORES["generator"], str(servers.program("streamer-load")), "--http", f"127.0.0.1:{server.http}"]
     if server.rtmp:
         command += ["--rtmp", f"127.0.0.1:{server.rtmp}"]
     if server.flv_path:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from .generator import prepare
-from .servers import CORES, TARGET, Failed, Server, free_ports, local
+from .servers import CORES, Failed, Server, free_ports, local, program
 
 APPLIED_LIMIT_S = 60
 LISTS = 200
@@ -79,12 +79,12 @@ def daemons():
             "manager": {"address": f"127.0.0.1:{config}"}, "events": {"address": f"127.0.0.1:{events}"}, "vod": local(vod),
         }))
         (directory / "server.json").write_text(json.dumps({"listeners": {"config": local(config), "rest": local(rest)}}))
-        return [TARGET / "release" / "ttsm", "--config", directory / "server.json", "--data-dir", directory]
+        return [program("ttsm"), "--config", directory / "server.json", "--data-dir", directory]
 
     ttsm = Server("ttsm", manager, "manager-addresses.json", rest=rest, config=config, vod=vod)
     folder = ttsm.directory
     tts = Server(
-        "tts", lambda _: [TARGET / "release" / "tts", "--config", folder / "engine.json", "--data-dir", folder],
+        "tts", lambda _: [program("tts"), "--config", folder / "engine.json", "--data-dir", folder],
         rtmp=rtmp, http=live, api=api,
     )
     return ttsm, tts, {"rtmp": local(rtmp), "http": local(live)}

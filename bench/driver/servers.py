@@ -18,6 +18,10 @@ NGINX_MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
 NODE_SERVER = Path(os.environ.get("TEST_TOOLS_DIR", TARGET / "test-tools"), "bench", "node_modules", "node-media-server")
 # As taskset takes them; scripts/bench may change them before it begins.
 CORES = {"server": "0", "generator": "1"}
+# What cargo calls the build that is measured; a caller may change it before it begins.
+PROFILE = "release"
+# Of what a server said, in messages.
+LAST_WORDS = 2000
 
 # Plain defaults, but a poller's connection never ends: the default would close it after 1000 requests.
 NGINX_CONFIG = """
@@ -50,6 +54,11 @@ http {{
 """
 
 
+def program(name):
+    """Where cargo has put one of our programs."""
+    return TARGET / ("debug" if PROFILE == "dev" else PROFILE) / name
+
+
 class Failed(Exception):
     """The bench cannot go on; the text says why."""
 
@@ -70,7 +79,8 @@ class Server:
     """A server started for one run and ended with it.
 
     `ports` are those that it must listen on to be ready, by their names; `ready` is a file in its own folder that must be
-    there besides. `command` makes the command line from that folder, which is gone after the run.
+    there besides. `command` makes the command line from that folder, which is gone after the run; what the server said and
+    the code that it ended with stay, as `said` and `process.returncode`.
     """
 
     def __init__(self, name, command, ready=None, **ports):
@@ -92,7 +102,7 @@ class Server:
         while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()
-                raise Failed(f"{self.name} does not listen on {self.ports}:\n{self.said}")
+                raise Failed(f"{self.name} does not listen on {self.ports}:\n{self.said[-LAST_WORDS:]}")
             time.sleep(0.02)
         return self
 
@@ -102,7 +112,7 @@ class Server:
 
     def __exit__(self, *_):
         end(self.process)
-        self.said = self.log.read_text(errors="replace")[-2000:]
+        self.said = self.log.read_text(errors="replace")
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -131,9 +141,9 @@ def our_server(vod_port=None, app=None):
             "vod": vod_port and local(vod_port),
             "apps": [{"app_name": "live", "source_type": "rtmp_push", **(app or {})}],
         }))
-        return [TARGET / "release" / "tts", "--config", config, "--data-dir", directory]
+        return [program("tts"), "--config", config, "--data-dir", directory]
 
-    return Server("tts", command, rtmp=rtmp, http=http)
+    return Server("tts", command, rtmp=rtmp, http=http, api=api)
 
 
 def nginx_server(hls=False, files=None):
@@ -177,7 +187,7 @@ def plain_server(window_ms):
     publish, play = free_ports(2)
 
     def command(_):
-        return [TARGET / "release" / "streamer-load", "--rtmp", f"127.0.0.1:{publish}", "--http", f"127.0.0.1:{play}",
+        return [program("streamer-load"), "--rtmp", f"127.0.0.1:{publish}", "--http", f"127.0.0.1:{play}",
                 "plain", "--window-ms", window_ms]
 
     return Server("plain", command, rtmp=publish, http=play)

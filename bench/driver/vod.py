@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from .generator import choose, generate, median, prepare, ranged, test_clip
-from .servers import TARGET, Failed, Server, free_ports, local, nginx_server, our_server
+from .servers import TARGET, Failed, Server, free_ports, local, nginx_server, our_server, program
 
 CLIP = "h264_aac.mp4"
 FOLDER = TARGET / "bench-media"
@@ -36,7 +36,7 @@ def vod_server():
             "listeners": {"config": local(config), "rest": local(rest)},
             "vod": {"root": str(FILES), "segment_ms": SEGMENT_MS},
         }))
-        return [TARGET / "release" / "ttsm", "--config", directory / "server.json", "--data-dir", directory]
+        return [program("ttsm"), "--config", directory / "server.json", "--data-dir", directory]
 
     return Server("ttsm", command, "manager-addresses.json", http=vod, config=config)
 

@@ -2,11 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
-use rustix::net::sockopt::set_tcp_quickack;
+use rustix::net::sockopt::{set_socket_linger, set_tcp_quickack};
 use rustix::net::{RecvFlags, recv};
 
 /// A socket registered with the poll.
@@ -93,6 +94,11 @@ impl Connection {
     /// Has the kernel acknowledge at once what was received up to now (`TCP_QUICKACK` of tcp(7), which does not stay).
     pub(crate) fn acknowledge_at_once(&self) -> io::Result<()> {
         Ok(set_tcp_quickack(&self.socket, true)?)
+    }
+
+    /// Has the end of the connection tell the peer with a reset, not with a FIN (`SO_LINGER` of socket(7), of no time).
+    pub(crate) fn end_by_reset(&self) -> io::Result<()> {
+        Ok(set_socket_linger(&self.socket, Some(Duration::ZERO))?)
     }
 
     /// Bytes that wait to be sent.

@@ -1,6 +1,6 @@
 //! `streamer-load`: plays a stream of a streaming server many times over, and reports what that cost.
 //!
-//! One thread, so that it can be pinned to a core of its own while the server has another. Where it publishes the
+//! One thread (of a soak two), so that it can be pinned to a core of its own while the server has another. Where it publishes the
 //! stream itself, every frame carries a sequence number and its time of sending; a run in which any viewer missed
 //! a frame, or any answer was wrong, prints no figures. Figures go to standard output as one line of JSON.
 //! `scripts/bench` runs it against this server and its peers.
@@ -18,6 +18,7 @@ mod publish;
 mod publisher;
 mod reception;
 mod rtmp;
+mod soak;
 mod source;
 mod stamp;
 mod turns;
@@ -25,6 +26,7 @@ mod turns;
 use std::error::Error;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -144,6 +146,21 @@ enum Run {
         #[arg(long)]
         playlist: String,
     },
+    /// Guests of all kinds, well and badly behaved, who come and go around a steady stream whose viewers lose nothing.
+    Soak {
+        /// How long guests come, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Publishers of a few frames that come each second.
+        #[arg(long, default_value_t = 50.0, value_parser = per_second)]
+        publishers_per_s: f64,
+        /// Viewers of all protocols that come each second.
+        #[arg(long, default_value_t = 300.0, value_parser = per_second)]
+        viewers_per_s: f64,
+        /// Folders of inputs that are sent as they are.
+        #[arg(long, required = true, num_args = 1..)]
+        inputs: Vec<PathBuf>,
+    },
     /// Low-Latency HLS players with blocking reloads: from the send of a part's last frame to the answer.
     Parts {
         /// Path of the media playlist of video [default: /{app}/{stream}/media/video0/index.m3u8].
@@ -158,6 +175,12 @@ enum Run {
         #[arg(long, value_delimiter = ',')]
         server_pids: Vec<u32>,
     },
+}
+
+/// Something that happens at least now and then, and no more often than anybody can look at.
+fn per_second(text: &str) -> Result<f64, String> {
+    let rate = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.01..=10_000.0).contains(&rate) { Ok(rate) } else { Err("from 0.01 to 10000".to_owned()) }
 }
 
 fn main() -> ExitCode {
@@ -210,6 +233,11 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
             let plan =
                 parts::Plan { playlist: playlist.unwrap_or_else(of_video), waiters, duration, server_pids };
             serde_json::to_string(&parts::run(&target, &plan)?)?
+        }
+        Run::Soak { seconds, publishers_per_s, viewers_per_s, inputs } => {
+            let duration = Duration::from_secs(seconds);
+            let plan = soak::Plan { duration, publishers_per_s, viewers_per_s, inputs };
+            serde_json::to_string(&soak::run(&target, &plan)?)?
         }
         Run::Join { protocol, joins, watching } => {
             serde_json::to_string(&join::run(target, protocol, joins, watching)?)?

@@ -65,6 +65,19 @@ impl Publisher {
         Ok(Self { connection, client, bitrate: target.bitrate, source: None, latest: Duration::ZERO })
     }
 
+    /// Says that this is the end, as encoders do; the connection ends when this is dropped.
+    pub(crate) fn end(&mut self) -> Result<(), PublishError> {
+        if let Some(client) = self.client.as_ref().filter(|client| client.is_ready()) {
+            client.end_publishing(&mut self.connection.out);
+        }
+        Ok(self.connection.flush()?)
+    }
+
+    /// Has the connection end with a reset.
+    pub(crate) fn end_by_reset(&self) -> Result<(), PublishError> {
+        Ok(self.connection.end_by_reset()?)
+    }
+
     /// Whether the frames flow.
     pub(crate) fn is_publishing(&self) -> bool {
         self.source.is_some()

@@ -6,7 +6,8 @@ use super::amf::{self, Value};
 use super::chunk::{ChunkError, ChunkReader, Control, write_message};
 use crate::source::{Arrived, Kind};
 
-const HANDSHAKE_BYTES: usize = 1536;
+/// Bytes of C1, S1, C2 and S2 (5.2.3).
+pub(crate) const HANDSHAKE_BYTES: usize = 1536;
 /// Chunk size announced by us: what OBS uses.
 pub(crate) const CHUNK_SIZE: usize = 4096;
 
@@ -117,6 +118,18 @@ impl RtmpClient {
             control(out, Control::ACKNOWLEDGEMENT, self.received as u32);
         }
         Ok(())
+    }
+
+    /// Appends the commands with which encoders end what they publish (7.2.2.3 `deleteStream`, and `FCUnpublish` before it).
+    pub(crate) fn end_publishing(&self, out: &mut Vec<u8>) {
+        let mut body = command("FCUnpublish", 4.0);
+        amf::null(&mut body);
+        amf::string(&mut body, &self.stream);
+        write_message(out, CHUNK_SIZE, (3, Control::COMMAND, 0), 0, &body);
+        let mut body = command("deleteStream", 5.0);
+        amf::null(&mut body);
+        amf::number(&mut body, f64::from(self.stream_id));
+        write_message(out, CHUNK_SIZE, (3, Control::COMMAND, 0), 0, &body);
     }
 
     fn finish_handshake(&mut self, out: &mut Vec<u8>) -> Result<(), SessionError> {

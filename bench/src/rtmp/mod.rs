@@ -7,4 +7,4 @@ mod chunk;
 mod client;
 
 pub(crate) use chunk::{Control, write_message};
-pub(crate) use client::{CHUNK_SIZE, Role, RtmpClient, SessionError, metadata};
+pub(crate) use client::{CHUNK_SIZE, HANDSHAKE_BYTES, Role, RtmpClient, SessionError, metadata};
