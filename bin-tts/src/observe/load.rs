@@ -5,15 +5,14 @@ use std::time::Duration;
 use streamer_core::Registry;
 use streamer_core::hub::{OVERLOAD_SAMPLE_INTERVAL, Overload, Relief};
 use tokio::runtime::Handle;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// Watches the runtime it runs in until `stop`, and relieves `registry`.
 pub async fn watch_load(registry: Registry, stop: CancellationToken) {
     let mut overload = Overload::default();
-    let mut ticks = interval(OVERLOAD_SAMPLE_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = samples();
     let (mut before, mut since) = (busy(), Instant::now());
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let (now, elapsed) = (busy(), since.elapsed());
@@ -26,6 +25,13 @@ pub async fn watch_load(registry: Registry, stop: CancellationToken) {
             tell(had, relief, share);
         }
     }
+}
+
+/// The first is due when there is a time to look back on.
+fn samples() -> Interval {
+    let mut ticks = interval_at(Instant::now() + OVERLOAD_SAMPLE_INTERVAL, OVERLOAD_SAMPLE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// How long each worker of the runtime has been busy.
@@ -63,6 +69,15 @@ mod tests {
         let shares = share(&ms([100, 0]), &ms([600, 250]), Duration::from_millis(500));
         assert!((shares - 0.75).abs() < 1e-9);
         assert_eq!(share(&[], &[], Duration::ZERO), 0.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_sample_is_shorter_than_the_others() {
+        let (began, mut ticks) = (Instant::now(), samples());
+        for number in 1..=2 {
+            ticks.tick().await;
+            assert!(began.elapsed() >= number * OVERLOAD_SAMPLE_INTERVAL, "{:?}", began.elapsed());
+        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
