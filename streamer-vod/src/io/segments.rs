@@ -239,20 +239,26 @@ fn read_range(file: &File, offset: u64, len: usize) -> std::io::Result<Vec<u8>> 
 mod tests {
     use futures_util::poll;
     use std::pin::pin;
+    use tempfile::TempDir;
 
     use super::*;
     use crate::options::VodOptions;
     use crate::proto::name::AssetPath;
     use crate::vod::Vod;
 
-    #[tokio::test]
-    async fn memory_of_segments_in_the_making_is_counted() {
+    /// A file of one rendition, and nothing made of it; the folder is to be kept.
+    async fn prepared() -> (TempDir, Arc<Loaded>, Segments) {
         let folder = tempfile::tempdir().unwrap();
         let file = include_bytes!("../../testdata/ffmpeg_progressive.mp4");
         std::fs::write(folder.path().join("a.mp4"), file).unwrap();
         let vod = Vod::open(VodOptions { roots: vec![folder.path().to_path_buf()], ..VodOptions::default() });
         let loaded = vod.unwrap().load(&AssetPath::new("a.mp4").unwrap()).await.unwrap();
-        let segments = Segments::new(1 << 20);
+        (folder, loaded, Segments::new(1 << 20))
+    }
+
+    #[tokio::test]
+    async fn memory_of_segments_in_the_making_is_counted() {
+        let (_folder, loaded, segments) = prepared().await;
         let all = usize::try_from(MAX_MAKING_BYTES / PERMIT_BYTES).unwrap();
         assert_eq!(segments.making.available_permits(), all);
         let name = RenditionName { asset: 0, part: Part::Ts };
@@ -266,12 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn segments_made_at_once_at_their_limit() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = include_bytes!("../../testdata/ffmpeg_progressive.mp4");
-        std::fs::write(folder.path().join("a.mp4"), file).unwrap();
-        let vod = Vod::open(VodOptions { roots: vec![folder.path().to_path_buf()], ..VodOptions::default() });
-        let loaded = vod.unwrap().load(&AssetPath::new("a.mp4").unwrap()).await.unwrap();
-        let segments = Segments::new(1 << 20);
+        let (_folder, loaded, segments) = prepared().await;
         let name = RenditionName { asset: 0, part: Part::Ts };
         let all_but_one = u32::try_from(MAX_MAKING - 1).unwrap();
         let held = segments.slots.acquire_many(all_but_one).await.unwrap();
