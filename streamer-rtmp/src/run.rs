@@ -73,8 +73,8 @@ struct Shared {
 struct Peer {
     address: SocketAddr,
     protocol: &'static str,
-    /// Around all that has something to say, and not around media on their way: to enter it costs as much as all else
-    /// that is done for one viewer and one write.
+    /// Around all that has something to say, and not around media on their way: that is polled for each write to each
+    /// viewer, and entering a span is work each time, whether or not anything is said.
     span: Span,
 }
 
