@@ -290,6 +290,12 @@ impl Manager {
         &self.addresses
     }
 
+    /// What the Rest Server speaks: `http`, or `https` where there is a certificate.
+    #[must_use]
+    pub const fn rest_scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// The configuration it owns.
     #[must_use]
     pub const fn configuration(&self) -> &Configuration {

@@ -77,7 +77,8 @@ fn serve(runtime: &Runtime, options: ManagerOptions, folder: &Path) -> Result<u8
         let mut signals = Signals::new()?;
         let origin = options.loaded.manager.origin().to_owned();
         let mut manager = Manager::start(options).await?;
-        say(&banner::banner(&origin, manager.addresses(), folder, manager.first_start()));
+        let (addresses, scheme) = (manager.addresses(), manager.rest_scheme());
+        say(&banner::banner(&origin, addresses, scheme, folder, manager.first_start()));
         systemd::ready("serving");
         let stopped = watch(&mut signals, &mut manager).await;
         systemd::stopping();

@@ -60,6 +60,8 @@ fn prepared() -> (TempDir, reqwest::Certificate) {
 async fn a_renewed_certificate_is_served_and_a_bad_one_keeps_the_old() {
     let (folder, first) = prepared();
     let running = start(folder.path());
+    let shown = format!("https://{}/v1/docs", rest(folder.path()));
+    assert!(running.banner().contains(&shown), "{}", running.banner());
     let api = trusting(folder.path(), &first);
     assert!(is_answered(&api).await);
     let plain = format!("http://{}/v1/app", rest(folder.path()));
