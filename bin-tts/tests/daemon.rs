@@ -338,6 +338,7 @@ async fn pulls_and_forwards_run_change_and_stop() {
             (&json!("pull"), &json!("gate"), &json!(1))
         );
         assert!(pull["last_error"].is_string() && pull["bytes"].as_u64() > Some(0), "{pull}");
+        assert!(pull["current_url"].is_string() && pull["current_url"] == pull["urls"][1], "{pull}");
         assert!(!body.to_string().contains("secret"), "{body}");
         let both_move = |body: &Value| {
             let list = body["list"].as_array();

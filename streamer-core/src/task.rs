@@ -44,10 +44,19 @@ impl fmt::Display for TaskState {
     }
 }
 
+/// What a task is doing, at one moment.
+#[derive(Debug, Default)]
+struct Now {
+    state: TaskState,
+    last_error: Option<String>,
+    /// Of several places, the one media flow from while they flow.
+    place: usize,
+}
+
 /// The state of a task, shared between the task and those who look.
 #[derive(Debug, Default)]
 pub struct TaskStatus {
-    now: Mutex<(TaskState, Option<String>)>,
+    now: Mutex<Now>,
     /// Times it tried again.
     pub retries: Counter,
     /// Payload bytes moved since it began.
@@ -60,23 +69,39 @@ impl TaskStatus {
     /// What it is doing.
     #[must_use]
     pub fn state(&self) -> TaskState {
-        self.now.lock().0
+        self.now.lock().state
     }
 
     /// Why it failed last; kept until the next failure, also while media flow again.
     #[must_use]
     pub fn last_error(&self) -> Option<String> {
-        self.now.lock().1.clone()
+        self.now.lock().last_error.clone()
+    }
+
+    /// Which of its places media flow from or to, the best being 0; `None` while none flow.
+    #[must_use]
+    pub fn place(&self) -> Option<usize> {
+        let now = self.now.lock();
+        (now.state == TaskState::Streaming).then_some(now.place)
     }
 
     /// Takes note of a new state.
     pub fn set(&self, state: TaskState) {
-        self.now.lock().0 = state;
+        self.now.lock().state = state;
+    }
+
+    /// Takes note that media flow from or to the place of that number.
+    pub fn streams_at(&self, place: usize) {
+        let mut now = self.now.lock();
+        (now.state, now.place) = (TaskState::Streaming, place);
     }
 
     /// Takes note of a failure after which the task tries again.
     pub fn failed(&self, error: &dyn fmt::Display) {
-        *self.now.lock() = (TaskState::Retrying, Some(error.to_string()));
+        let last_error = Some(error.to_string());
+        let mut now = self.now.lock();
+        (now.state, now.last_error) = (TaskState::Retrying, last_error);
+        drop(now);
         self.retries.add(1);
     }
 
@@ -128,6 +153,16 @@ mod tests {
         assert_eq!((status.state(), status.retries.get()), (TaskState::Retrying, 1));
         status.set(TaskState::Streaming);
         assert_eq!(status.last_error().as_deref(), Some("refused"));
+    }
+
+    #[test]
+    fn a_place_is_told_only_while_media_flow() {
+        let status = TaskStatus::default();
+        assert_eq!(status.place(), None);
+        status.streams_at(2);
+        assert_eq!((status.state(), status.place()), (TaskState::Streaming, Some(2)));
+        status.failed(&"gone");
+        assert_eq!(status.place(), None);
     }
 
     #[test]

@@ -103,6 +103,7 @@ async fn a_pull_goes_to_the_stand_in_and_returns_and_viewers_stay() {
     let pulling = Pulling::start(several(&[first.url("live/test"), second.url("live/test")]));
     let mut viewer = pulling.watch().await;
     picture_of_size(&mut viewer, 300).await;
+    assert_eq!(pulling.status.place(), Some(0));
     let before = broadcast(&pulling.edge);
 
     // The preferred encoder goes and its server ends the stream for good.
@@ -113,10 +114,12 @@ async fn a_pull_goes_to_the_stand_in_and_returns_and_viewers_stay() {
     }
     assert!(picture_of_size(&mut viewer, 400).await, "it begins with a key frame");
     assert!(pulling.status.retries.get() >= 1 && pulling.status.last_error().is_some());
+    assert_eq!(pulling.status.place(), Some(1));
 
     let retries = pulling.status.retries.get();
     let again = feed(&first, 500);
     assert!(picture_of_size(&mut viewer, 500).await, "it begins with a key frame");
+    assert_eq!(pulling.status.place(), Some(0));
     assert_eq!(broadcast(&pulling.edge), before, "the same broadcast");
     assert_eq!(pulling.status.retries.get(), retries, "to return is no failure");
     // The stand-in is let go.

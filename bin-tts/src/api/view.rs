@@ -126,6 +126,7 @@ pub(super) fn task(observer: &Observer, task: TaskView) -> TaskBody {
         name: task.name,
         app: task.key.app.to_string(),
         stream: task.key.stream.to_string(),
+        current_url: status.place().and_then(|place| task.urls.get(place).cloned()),
         urls: task.urls,
         state: status.state().as_str().to_owned(),
         last_error: status.last_error(),

@@ -260,6 +260,9 @@ pub struct TaskBody {
     pub stream: String,
     /// Where it comes from or goes to, without query, user and password.
     pub urls: Vec<String>,
+    /// The one of `urls` that media flow from or to now; `null` while none flow.
+    #[serde(default)]
+    pub current_url: Option<String>,
     /// `waiting`, `connecting`, `streaming`, `retrying` or `stopped`.
     pub state: String,
     /// Why it failed last.

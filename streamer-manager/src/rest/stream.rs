@@ -37,6 +37,8 @@ pub(super) struct StreamView {
     /// How it is fetched; `null` for a stream that is pushed. Secrets are masked.
     #[schema(value_type = Option<PullConfig>)]
     source: Option<Value>,
+    /// The one of its URLs that it is fetched from now, without query, user and password; `null` while none gives media.
+    current_url: Option<String>,
     /// When it began, Unix milliseconds; `null` while it is not live.
     since_unix_ms: Option<u64>,
     /// How long it is live, milliseconds.
@@ -95,6 +97,7 @@ impl Known<'_> {
             state,
             reason,
             source: self.source.map(shown),
+            current_url: self.task.and_then(|task| task.current_url.clone()),
             since_unix_ms: self.live.map(|live| live.since_unix_ms),
             uptime_ms: self.live.map(|live| live.uptime_ms),
             publisher: self.live.map(|live| live.publisher.clone()),

@@ -131,6 +131,7 @@ fn forward(name: &str, state: &str) -> TaskBody {
         app: "live".into(),
         stream: "s".into(),
         urls: Vec::new(),
+        current_url: None,
         state: state.into(),
         last_error: None,
         retries: 0,

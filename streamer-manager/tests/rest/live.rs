@@ -34,7 +34,8 @@ fn live(app: &str, stream: &str) -> Value {
 }
 
 fn task(kind: &str, name: Option<&str>, app: &str, stream: &str, state: &str) -> Value {
-    json!({"kind": kind, "name": name, "app": app, "stream": stream, "urls": [], "state": state,
+    json!({"kind": kind, "name": name, "app": app, "stream": stream, "urls": ["rtmp://host/live/a"],
+        "current_url": Some("rtmp://host/live/a").filter(|_| state == "streaming"), "state": state,
         "last_error": "refused", "retries": 3, "bytes": 10, "frames": 2, "bitrate_bps": 8})
 }
 
@@ -80,6 +81,8 @@ async fn configured_and_live_streams_are_one_list() {
     ];
     assert_eq!(states(&all), expected.map(|(name, state)| (name.to_owned(), json!(state))));
     assert_eq!((&all["list"][2]["reason"], &all["list"][2]["retries"]), (&json!("refused"), &json!(3)));
+    let from: Vec<_> = (0..3).map(|index| &all["list"][index]["current_url"]).collect();
+    assert_eq!(from, [&json!(null), &json!("rtmp://host/live/a"), &json!(null)]);
     assert_eq!(all["list"][0]["tracks"][0]["codec"], "H264");
     assert_eq!(states(&api.get("/v1/stream?app=pulled&state=stopped").await.of(200)).len(), 1);
     assert_eq!(states(&api.get("/v1/stream?text=PUSH").await.of(200)).len(), 1);

@@ -116,7 +116,7 @@ async fn move_out(
         };
         sink.send_media(&media).await?;
         if let Media::Frame(frame) = media {
-            status.set(TaskState::Streaming);
+            status.streams_at(0);
             status.moved(frame.data.len(), 1);
             subscriber.viewer().record_sent(frame.data.len(), 1);
             backoff.reset();

@@ -313,7 +313,7 @@ impl<'a> Task<'a> {
 
     fn push(&self, media: Media, publisher: &mut Publisher, began: Instant, course: &mut Course) {
         if let Media::Frame(frame) = &media {
-            self.status.set(TaskState::Streaming);
+            self.status.streams_at(course.places.current());
             self.status.moved(frame.data.len(), 1);
             course.backoff.reset();
             course.places.gives_media(self.began.elapsed());
