@@ -56,9 +56,9 @@ class Samples(threading.Thread):
     def run(self):
         while not self.stopping.wait(self.interval):
             try:
-                self.taken.append(self.vitals.process())
+                self.taken.append({**self.vitals.process(), **self.vitals.overload()})
             except OSError:
-                return  # it has ended, which others tell better
+                continue  # it has ended, or is too busy to tell: both show elsewhere
             print(json.dumps(self.taken[-1]), file=sys.stderr)
 
     def stop(self):
@@ -97,6 +97,7 @@ def soak(server, arguments):
     finally:
         samples.stop()
     medians = compare(samples.taken, arguments.seconds)
+    most = {name: max(sample[name] for sample in samples.taken) for name in samples.taken[0]}
 
     def left(now):
         names = [name for name in (*NOUGHT, *NOUGHT_IN_THE_END) if now[name]]
@@ -108,7 +109,7 @@ def soak(server, arguments):
         return names + ["rss_kib"] * (now["rss_kib"] > base["rss_kib"] + ALLOWED_RSS_KIB)
 
     after = rest(vitals, limit, left)
-    return {**figures, "second_and_last_fifth": medians, "base": base, "after": after}
+    return {**figures, "most": most, "second_and_last_fifth": medians, "base": base, "after": after}
 
 
 def come_and_go(server, seconds, arguments):
@@ -148,9 +149,9 @@ def compare(samples, seconds):
     if fifth == 0:
         raise Failed(f"only {len(samples)} samples were taken")
     median = lambda part, name: statistics.median(sample[name] for sample in part)
-    medians = {name: [median(samples[fifth:2 * fifth], name), median(samples[-fifth:], name)] for name in samples[0]}
+    medians = {}
     for name, allowed in {"rss_kib": ALLOWED_RSS_KIB, "files": ALLOWED_FILES, "threads": 0}.items():
-        early, late = medians[name]
+        early, late = medians[name] = [median(samples[fifth:2 * fifth], name), median(samples[-fifth:], name)]
         if seconds / 5 >= LONGEST_STAY_S and late > early + allowed:
             raise Failed(f"{name} grew from {early} to {late} while guests came and went")
     return medians

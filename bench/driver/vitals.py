@@ -40,6 +40,11 @@ class Vitals:
         number = lambda name: int(re.search(rf"^{name}:\s+(\d+)", status, re.MULTILINE)[1])
         return {"rss_kib": number("VmRSS"), "threads": number("Threads"), "files": len(os.listdir(f"/proc/{self.pid}/fd"))}
 
+    def overload(self):
+        """How far it gives way to overload (docs/performance.md)."""
+        text = self.ask("/metrics")
+        return {name: self.gauge(text, f"tts_{name}") for name in ("overload_widening", "overload_refusing")}
+
     def all(self):
         """Everything, with the names of `REST` among it."""
         text = self.ask("/metrics")
@@ -56,6 +61,5 @@ class Vitals:
             "hls_memory_bytes": self.gauge(text, "tts_hls_memory_bytes"),
             "blocked_requests": self.gauge(text, "tts_hls_blocked_requests"),
             "hls_sessions": self.gauge(text, "tts_hls_sessions"),
-            "overload_widening": self.gauge(text, "tts_overload_widening"),
-            "overload_refusing": self.gauge(text, "tts_overload_refusing"),
+            **self.overload(),
         }
