@@ -219,7 +219,7 @@ async fn open(
     if let Err(error) = tcp.set_nodelay(true) {
         debug!(%peer, %error, "TCP_NODELAY");
     }
-    let Some(acceptor) = acceptor else { return Some(Connection { stream: Stream::Plain(tcp), peer }) };
+    let Some(acceptor) = acceptor else { return Some(Connection { stream: tcp.into(), peer }) };
     // The handshake is large and short-lived: boxed, so that it does not stay in every connection's task.
     let handshake = Box::pin(timeout(TLS_HANDSHAKE_TIMEOUT, accept_tls(acceptor, tcp)));
     let failure = match handshake.await {

@@ -19,5 +19,5 @@ pub use accept::{
 pub use bind::{BindError, LISTEN_BACKLOG, bind};
 pub use pace::pacer;
 pub use room::{Spare, give_room_back, take_room};
-pub use stream::Stream;
+pub use stream::{PlainTcp, SharedTcp, Stream};
 pub use tls::{ClientTls, ServerTls, TlsError};
