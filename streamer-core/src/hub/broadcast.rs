@@ -291,7 +291,7 @@ impl Broadcast {
         form: FormKey,
         options: &SubscribeOptions,
     ) -> Result<(Subscriber<Batch>, Option<FormFeeder>), SubscribeError> {
-        let (ring, feeder) = {
+        let (fanout, feeder) = {
             let mut forms = self.0.forms.lock();
             if forms.len() >= MAX_FORMS && !forms.contains_key(&form) {
                 return Err(SubscribeError::TooManyForms { max: MAX_FORMS });
@@ -303,7 +303,7 @@ impl Broadcast {
                 entry
             });
             entry.join();
-            (Arc::clone(entry.ring()), feeder)
+            (Arc::clone(entry.fanout()), feeder)
         };
         let viewer = match self.admit_to(options.viewer.clone(), Some(form)) {
             Ok(viewer) => viewer,
@@ -315,11 +315,11 @@ impl Broadcast {
                 return Err(error);
             }
         };
-        let cursor = Cursor::new(ring, options.join);
+        let cursor = Cursor::new(Arc::clone(fanout.ring()), options.join);
         if !self.0.ring.read(|held| held.newest_sync().is_some()) {
             self.wish_key_frame();
         }
         let overrun = options.overrun.unwrap_or(self.0.options.overrun);
-        Ok((Subscriber::new(cursor, viewer, overrun), feeder))
+        Ok((Subscriber::new(cursor, viewer, overrun).with_fanout(fanout), feeder))
     }
 }

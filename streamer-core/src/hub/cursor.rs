@@ -47,23 +47,41 @@ pub(crate) enum Step<T: RingItem> {
 pub(crate) struct Cursor<T: RingItem> {
     ring: Arc<Ring<T>>,
     place: Place<T>,
+    /// The set of readers it is woken with.
+    set: usize,
     wake: WakeSlot,
 }
 
 /// A reader's place in a ring.
-struct Place<T: RingItem> {
-    next_seq: u64,
+pub(crate) struct Place<T: RingItem> {
+    pub(crate) next_seq: u64,
     /// Frames pushed before the item it expects next.
-    next_frame: u64,
+    pub(crate) next_frame: u64,
     header: Option<Arc<T::Header>>,
     /// Go on at a random access point only.
     seek_sync: bool,
     /// Whether an item was read: what passes before that is not lost.
     joined: bool,
-    phase_changes: u64,
+    pub(crate) phase_changes: u64,
+}
+
+impl<T: RingItem> Clone for Place<T> {
+    fn clone(&self) -> Self {
+        Self { header: self.header.clone(), ..*self }
+    }
 }
 
 impl<T: RingItem> Place<T> {
+    /// Whether items follow one another from here: it has begun and seeks nothing.
+    pub(crate) const fn is_running(&self) -> bool {
+        self.joined && !self.seek_sync
+    }
+
+    /// Whether an item governed by `header` can follow as it is.
+    pub(crate) fn runs_under(&self, header: &Arc<T::Header>) -> bool {
+        self.header.as_ref().is_some_and(|known| Arc::ptr_eq(known, header))
+    }
+
     fn step(&mut self, held: &Held<T>) -> Option<Step<T>> {
         if self.next_seq < held.first_seq() {
             // Evicted: forward to the newest random access point, to be live again.
@@ -86,7 +104,7 @@ impl<T: RingItem> Place<T> {
             return Some(Step::Lost { frames });
         }
         let header = slot.item.header();
-        if !self.header.as_ref().is_some_and(|known| Arc::ptr_eq(known, header)) {
+        if !self.runs_under(header) {
             self.header = Some(Arc::clone(header));
             return Some(Step::Header(Arc::clone(header)));
         }
@@ -124,7 +142,26 @@ impl<T: RingItem> Cursor<T> {
             joined: false,
             phase_changes: 0,
         };
-        Self { place, wake: ring.wake_slot(), ring }
+        let set = ring.next_set();
+        Self { place, set, wake: ring.wake_slot_of(set), ring }
+    }
+
+    pub(crate) const fn set(&self) -> usize {
+        self.set
+    }
+
+    pub(crate) const fn place(&self) -> &Place<T> {
+        &self.place
+    }
+
+    /// Goes on at `place`.
+    pub(crate) fn go_on_at(&mut self, place: Place<T>) {
+        self.place = place;
+    }
+
+    /// Is woken no more until it is polled again.
+    pub(crate) fn withdraw(&self) {
+        self.wake.withdraw();
     }
 
     /// The next step, if one can be made now.

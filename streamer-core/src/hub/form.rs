@@ -5,11 +5,13 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::broadcast::Shared;
 use super::cursor::{Cursor, Join, Step};
+use super::fanout::Fanout;
 use super::item::{Batch, MediaItem};
+use super::outlet::join;
 use super::overload::Relief;
 use super::ring::{Phase, Ring, RingLimits};
 use super::turns::{MAX_TURNS, Turns, turns_for};
@@ -33,17 +35,21 @@ pub struct FormKey {
 }
 
 pub(crate) struct Form {
-    ring: Arc<Ring<Batch>>,
+    fanout: Arc<Fanout>,
     readers: usize,
 }
 
 impl Form {
     pub(crate) fn new(limits: RingLimits) -> Self {
-        Self { ring: Arc::new(Ring::in_turns(limits, MAX_TURNS)), readers: 0 }
+        Self { fanout: Arc::new(Fanout::new(Arc::new(Ring::in_turns(limits, MAX_TURNS)))), readers: 0 }
     }
 
-    pub(crate) const fn ring(&self) -> &Arc<Ring<Batch>> {
-        &self.ring
+    pub(crate) fn ring(&self) -> &Arc<Ring<Batch>> {
+        self.fanout.ring()
+    }
+
+    pub(crate) const fn fanout(&self) -> &Arc<Fanout> {
+        &self.fanout
     }
 
     pub(crate) const fn join(&mut self) {
@@ -200,21 +206,10 @@ impl Drop for FormFeeder {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
             let mut forms = shared.forms.lock();
-            if forms.get(&self.key).is_some_and(|form| Arc::ptr_eq(&form.ring, &self.ring)) {
+            if forms.get(&self.key).is_some_and(|form| Arc::ptr_eq(form.ring(), &self.ring)) {
                 forms.remove(&self.key);
             }
         }
         self.ring.set_phase(Phase::Ended);
-    }
-}
-
-fn join(parts: &[Bytes]) -> Bytes {
-    match parts {
-        [single] => single.clone(),
-        _ => {
-            let mut joined = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-            parts.iter().for_each(|part| joined.extend_from_slice(part));
-            joined.freeze()
-        }
     }
 }

@@ -11,13 +11,17 @@ mod cursor;
 mod demand;
 mod error;
 mod event;
+mod fanout;
 mod form;
 mod item;
 mod options;
+mod outlet;
 mod overload;
 mod publisher;
 mod registry;
 mod ring;
+mod round;
+mod seat;
 mod stats;
 mod subscriber;
 mod sync;
@@ -36,12 +40,14 @@ pub use cursor::Join;
 pub use demand::Demand;
 pub use error::{CloseReason, PublishError, SubscribeError};
 pub use event::{Event, EventKind, Events, Heard, MAX_HELD_EVENTS};
+pub use fanout::{FanoutWriter, SEATS_PER_POLL};
 pub use form::{FormFeeder, FormKey, MAX_BATCH_BYTES, MAX_FORMS};
 pub use item::{Batch, MediaItem};
 pub use options::{
     AppOptions, DEFAULT_GRACE, DEFAULT_MAX_VIEWERS, DEFAULT_WAIT_FOR_PUBLISHER, DEFAULT_WRITE_WINDOW,
     DuplicatePublish, MAX_WRITE_WINDOW, Overrun,
 };
+pub use outlet::{Outlet, join};
 pub use overload::{
     ADMIT_UP_TO, MAX_WIDENING, NARROW_UP_TO, OVERLOAD_SAMPLE_INTERVAL, Overload, REFUSE_FROM, Relief,
     SAMPLES_TO_ACT, SAMPLES_TO_NARROW, WIDEN_FROM,
@@ -49,7 +55,8 @@ pub use overload::{
 pub use publisher::{Interrupted, Publisher, PublisherInfo};
 pub use registry::{MAX_BROADCASTS, MAX_WAITING, Registry};
 pub use ring::{DEFAULT_RING_HOLD, MAX_RING_BYTES, MAX_RING_DURATION, MAX_RING_ITEMS, RingItem, RingLimits};
+pub use round::{MAX_ROUND_BYTES, MAX_ROUND_PARTS};
 pub use stats::{AudienceTotals, Counter, Gauge, IngestStats, ViewerStats};
-pub use subscriber::{Delivery, SubscribeOptions, Subscriber};
+pub use subscriber::{Delivery, SubscribeOptions, Subscriber, Turn};
 pub use turns::{MAX_TURNS, MIN_TURN, VIEWERS_PER_TURN};
 pub use viewer::{Viewer, ViewerId, ViewerInfo, ViewerView};

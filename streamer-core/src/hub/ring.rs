@@ -251,8 +251,18 @@ impl<T: RingItem> Ring<T> {
         look(&self.held.read())
     }
 
-    pub(crate) fn wake_slot(&self) -> WakeSlot {
-        let set = self.next_set.fetch_add(1, Ordering::Relaxed) % self.wakes.len();
+    /// How many sets readers are dealt out over.
+    pub(crate) const fn sets(&self) -> usize {
+        self.wakes.len()
+    }
+
+    /// The set of one reader more.
+    pub(crate) fn next_set(&self) -> usize {
+        self.next_set.fetch_add(1, Ordering::Relaxed) % self.wakes.len()
+    }
+
+    /// A place to wait in with the readers of set `set`.
+    pub(crate) fn wake_slot_of(&self, set: usize) -> WakeSlot {
         WakeSlot::new(Arc::clone(&self.wakes[set]))
     }
 

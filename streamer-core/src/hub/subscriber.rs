@@ -4,13 +4,28 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+
 use super::cursor::{Cursor, Join, Step};
 use super::error::CloseReason;
-use super::item::MediaItem;
+use super::fanout::{Fanout, FanoutWriter};
+use super::item::{Batch, MediaItem};
 use super::options::Overrun;
+use super::outlet::Outlet;
 use super::ring::RingItem;
+use super::round::Round;
+use super::seat::{Entrusted, Seat};
 use super::viewer::{Viewer, ViewerInfo};
 use super::wake::WakeSlot;
+
+/// Who sends what comes next to a viewer.
+pub enum Turn {
+    /// The viewer's own task, as before.
+    Own,
+    /// The writer of the form, until [`Subscriber::poll_returned`] is ready. If the viewer is the first of its set, the
+    /// writer is to be run in a task of its own.
+    Writer(Option<Box<FanoutWriter>>),
+}
 
 /// How to subscribe.
 #[derive(Clone, Debug)]
@@ -55,12 +70,32 @@ pub struct Subscriber<T: RingItem = MediaItem> {
     viewer: Viewer,
     overrun: Overrun,
     close_slot: WakeSlot,
+    delegation: Option<Delegation>,
+}
+
+/// How a viewer of a form lets the form's writer send for it.
+struct Delegation {
+    fanout: Arc<Fanout>,
+    /// Made when it is first needed: a viewer without an outlet needs none.
+    seat: Option<Arc<Seat>>,
+    outlet: Option<Box<dyn Outlet>>,
+    entrusted: bool,
+}
+
+impl Drop for Delegation {
+    fn drop(&mut self) {
+        if self.entrusted
+            && let Some(seat) = &self.seat
+        {
+            seat.take_back();
+        }
+    }
 }
 
 impl<T: RingItem> Subscriber<T> {
     pub(crate) fn new(cursor: Cursor<T>, viewer: Viewer, overrun: Overrun) -> Self {
         let close_slot = viewer.entry.closed.slot();
-        Self { cursor, viewer, overrun, close_slot }
+        Self { cursor, viewer, overrun, close_slot, delegation: None }
     }
 
     /// What comes next; `None` when the broadcast has ended. Cancel safe.
@@ -124,5 +159,76 @@ impl<T: RingItem> Subscriber<T> {
     #[must_use]
     pub const fn viewer(&self) -> &Viewer {
         &self.viewer
+    }
+}
+
+impl Subscriber<Batch> {
+    pub(crate) fn with_fanout(self, fanout: Arc<Fanout>) -> Self {
+        let delegation = Delegation { fanout, seat: None, outlet: None, entrusted: false };
+        Self { delegation: Some(delegation), ..self }
+    }
+
+    /// Says where the form's writer can send the viewer's bytes to; without it [`entrust`](Self::entrust) does nothing.
+    pub fn set_outlet(&mut self, outlet: Box<dyn Outlet>) {
+        if let Some(delegation) = &mut self.delegation {
+            delegation.outlet = Some(outlet);
+        }
+    }
+
+    /// Lets the form's writer send what comes next, if the viewer has all that came before: call it when
+    /// [`poll_next`](Self::poll_next) is pending and nothing waits to be sent. From then on nobody else may write to
+    /// the connection before [`take_back`](Self::take_back).
+    pub fn entrust(&mut self, cx: &Context<'_>) -> Turn {
+        let (cursor, viewer) = (&self.cursor, &self.viewer);
+        let Some(delegation) = &mut self.delegation else { return Turn::Own };
+        if delegation.entrusted || !cursor.place().is_running() {
+            return Turn::Own;
+        }
+        let Some(outlet) = delegation.outlet.take() else { return Turn::Own };
+        cursor.withdraw();
+        let seat = delegation.seat.get_or_insert_with(|| Arc::new(Seat::new()));
+        let newcomer = seat.entrust(Entrusted {
+            place: cursor.place().clone(),
+            outlet,
+            viewer: Arc::clone(&viewer.entry),
+            waker: cx.waker().clone(),
+        });
+        delegation.entrusted = true;
+        let fanout = &delegation.fanout;
+        let writer = newcomer.then(|| fanout.list(cursor.set(), Arc::clone(seat))).flatten();
+        // What came while it changed hands: the set's turn for it may be over.
+        seat.serve(fanout.ring(), &mut Round::new());
+        Turn::Writer(writer.map(Box::new))
+    }
+
+    /// Whether the form's writer sends for the viewer, or has stopped to and [`take_back`](Self::take_back) is due.
+    #[must_use]
+    pub fn is_entrusted(&self) -> bool {
+        self.delegation.as_ref().is_some_and(|delegation| delegation.entrusted)
+    }
+
+    /// Ready when the viewer's own task is to go on: the connection did not take all, or something else than a batch
+    /// comes next, or somebody closed the viewer.
+    pub fn poll_returned(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Some(Delegation { seat: Some(seat), entrusted: true, .. }) = &self.delegation else {
+            return Poll::Ready(());
+        };
+        if seat.poll_returned(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.poll_closed(cx).map(|_| ())
+    }
+
+    /// Ends what [`entrust`](Self::entrust) began. Returns what the connection did not take, which is to be sent
+    /// before anything else.
+    pub fn take_back(&mut self) -> Bytes {
+        let Some(delegation) = &mut self.delegation else { return Bytes::new() };
+        delegation.entrusted = false;
+        let Some((entrusted, rest)) = delegation.seat.as_ref().and_then(|seat| seat.take_back()) else {
+            return Bytes::new();
+        };
+        delegation.outlet = Some(entrusted.outlet);
+        self.cursor.go_on_at(entrusted.place);
+        rest
     }
 }

@@ -1,5 +1,7 @@
 //! The hub as its users see it: publishers and subscribers of one registry.
 
+mod fanout;
+
 use std::future::{Future, ready};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -58,6 +58,12 @@ impl ViewerEntry {
     pub(crate) fn new(id: ViewerId, info: ViewerInfo) -> Self {
         Self { id, info, stats: ViewerStats::default(), closed: Signal::new() }
     }
+
+    /// Counts what was handed to the connection.
+    pub(crate) fn record_sent(&self, bytes: usize, frames: u64) {
+        self.stats.bytes.add(bytes as u64);
+        self.stats.frames.add(frames);
+    }
 }
 
 /// A viewer as seen from outside: its counters may be read and it may be closed.
@@ -119,8 +125,7 @@ impl Viewer {
 
     /// Counts what was handed to the connection.
     pub fn record_sent(&self, bytes: usize, frames: u64) {
-        self.entry.stats.bytes.add(bytes as u64);
-        self.entry.stats.frames.add(frames);
+        self.entry.record_sent(bytes, frames);
     }
 
     pub(crate) fn record_lost(&self, frames: u64) {

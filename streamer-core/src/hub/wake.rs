@@ -68,6 +68,23 @@ impl WakeSlot {
     }
 }
 
+impl WakeSlot {
+    /// Whether the waker that was left has been taken to be woken.
+    pub(crate) fn is_woken(&self) -> bool {
+        let slots = self.set.0.lock();
+        self.index.is_none_or(|index| !matches!(slots.wakers.get(index), Some(Some(_))))
+    }
+
+    /// Takes the waker back that was left, if it was not woken.
+    pub(crate) fn withdraw(&self) {
+        if let Some(index) = self.index
+            && let Some(slot) = self.set.0.lock().wakers.get_mut(index)
+        {
+            *slot = None;
+        }
+    }
+}
+
 impl Drop for WakeSlot {
     fn drop(&mut self) {
         if let Some(index) = self.index {
