@@ -283,5 +283,5 @@ async fn admit_player<'a>(
     };
     debug!("playing begins");
     let player = play.accept(&broadcast.tracks()).await?;
-    Ok(Admitted::Player(player, broadcast))
+    Ok(Admitted::Player(player.sharing(Stream::share), broadcast))
 }

@@ -74,6 +74,8 @@ pub(crate) struct Channel<S, P> {
     /// Runs while the peer takes nothing.
     stall: Option<IdleDeadline>,
     stall_timeout: Duration,
+    /// Somebody else writes to the stream: what is to be sent waits.
+    held: bool,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
 }
@@ -88,6 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Session> Channel<S, P> {
             out: WriteQueue::default(),
             stall: None,
             stall_timeout,
+            held: false,
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -104,6 +107,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Session> Channel<S, P> {
         self.out.len()
     }
 
+    /// Leaves the writing to somebody else; everything was sent.
+    pub(crate) const fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Writes again, first of all the `rest` that somebody else did not get rid of.
+    pub(crate) fn resume(&mut self, rest: Bytes) {
+        self.held = false;
+        self.out.push_first(rest);
+    }
+
+    /// Whether the session has something to say.
+    pub(crate) fn has_output(&mut self) -> bool {
+        self.collect_output();
+        !self.out.is_empty()
+    }
+
+    pub(crate) const fn stream(&self) -> &S {
+        &self.stream
+    }
+
     fn collect_output(&mut self) {
         while let Some(bytes) = self.session.poll_output() {
             self.out.push(bytes);
@@ -115,6 +139,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: Session> Channel<S, P> {
     /// # Errors
     /// [`RtmpError::Stalled`] when the peer takes nothing for too long.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RtmpError>> {
+        if self.held {
+            return Poll::Pending;
+        }
         self.collect_output();
         if self.out.is_empty() {
             return Poll::Ready(Ok(()));

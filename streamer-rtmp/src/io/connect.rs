@@ -110,7 +110,7 @@ async fn open(url: &RtmpUrl, options: &ClientOptions) -> Result<Stream, RtmpErro
             Ok(tcp) => {
                 tcp.set_nodelay(true)?;
                 if !(url.tls || options.force_tls) {
-                    return Ok(Stream::Plain(tcp));
+                    return Ok(tcp.into());
                 }
                 let tls = match &options.tls {
                     Some(tls) => tls.clone(),

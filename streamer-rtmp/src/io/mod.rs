@@ -5,6 +5,7 @@ mod connect;
 mod deadline;
 mod demux;
 mod forward;
+mod outlet;
 mod play;
 mod publish;
 mod pull;

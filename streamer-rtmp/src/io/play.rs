@@ -7,15 +7,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use streamer_core::container::flv;
 use streamer_core::hub::{
-    Batch, Broadcast, CloseReason, Delivery, FormKey, Join, SubscribeOptions, Subscriber, ViewerInfo,
+    Batch, Broadcast, CloseReason, Delivery, FormKey, Join, SubscribeOptions, Subscriber, Turn, ViewerInfo,
 };
 use streamer_core::mux::Muxer;
 use streamer_core::{Media, Sink, SinkError};
-use streamer_net::pacer;
+use streamer_net::{SharedTcp, pacer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::channel::Channel;
+use super::outlet::SocketOutlet;
 use crate::error::RtmpError;
 use crate::options::{GOODBYE_TIMEOUT, MAX_GATHERED_BYTES};
 use crate::proto::mux::{MuxOptions, RtmpMuxer};
@@ -43,6 +44,7 @@ pub struct Player<'a, S> {
     parts: Vec<Bytes>,
     paused: bool,
     dry: bool,
+    share: fn(&S) -> Option<SharedTcp>,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
@@ -54,7 +56,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
             parts: Vec::new(),
             paused: false,
             dry: false,
+            share: |_| None,
         }
+    }
+
+    /// Lets the writers of the form write to the socket, if `share` tells of one.
+    pub(crate) fn sharing(self, share: fn(&S) -> Option<SharedTcp>) -> Self {
+        Self { share, ..self }
     }
 
     /// Watches `broadcast` until it ends, the player leaves or is closed. The bytes are those made once for
@@ -68,22 +76,24 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
         viewer: ViewerInfo,
     ) -> Result<PlayOutcome, RtmpError> {
         let subscribe = SubscribeOptions::new(viewer);
-        let mut subscriber = match self.subscribe(broadcast, &subscribe) {
+        let subscriber = match self.subscribe(broadcast, &subscribe) {
             Ok(subscriber) => subscriber,
             Err(error) => {
                 self.end(PlayEnd::Failed { description: "The stream takes no more viewers." }).await?;
                 return Err(error);
             }
         };
+        let mut watch = Watch { player: &mut self, subscriber };
         let outcome = loop {
-            match poll_fn(|cx| self.poll_watch(&mut subscriber, cx)).await? {
+            match poll_fn(|cx| watch.poll(cx)).await? {
                 Step::Done(outcome) => break outcome,
                 Step::Refilter => {
-                    subscriber = self.subscribe(broadcast, &subscribe)?;
-                    subscriber.skip(Join::NextSync);
+                    watch.subscriber = watch.player.subscribe(broadcast, &subscribe)?;
+                    watch.subscriber.skip(Join::NextSync);
                 }
             }
         };
+        drop(watch);
         match outcome {
             PlayOutcome::StreamEnded => self.end(PlayEnd::Unpublished).await?,
             PlayOutcome::Closed(reason) => {
@@ -106,9 +116,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
         subscribe: &SubscribeOptions,
     ) -> Result<Subscriber<Batch>, RtmpError> {
         let form = FormKey { protocol: "rtmp", variant: self.options.variant() };
-        let (subscriber, feeder) = broadcast.subscribe_form(form, subscribe)?;
+        let (mut subscriber, feeder) = broadcast.subscribe_form(form, subscribe)?;
         if let Some(feeder) = feeder {
             tokio::spawn(feeder.run(RtmpMuxer::new(self.options), pacer()));
+        }
+        if let Some(socket) = (self.share)(self.channel.stream()) {
+            subscriber.set_outlet(Box::new(SocketOutlet(socket)));
         }
         Ok(subscriber)
     }
@@ -123,6 +136,18 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
         subscriber: &mut Subscriber<Batch>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Step, RtmpError>> {
+        if subscriber.is_entrusted() {
+            let heard = self.channel.poll_event(cx);
+            if heard.is_pending() && !self.channel.has_output() && subscriber.poll_returned(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.channel.resume(subscriber.take_back());
+            if let Poll::Ready(event) = heard
+                && let Some(step) = self.take_event(event?, subscriber)?
+            {
+                return Poll::Ready(Ok(step));
+            }
+        }
         // What the player says comes first: it may not want what is next.
         while let Poll::Ready(event) = self.channel.poll_event(cx) {
             if let Some(step) = self.take_event(event?, subscriber)? {
@@ -150,8 +175,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
                         .map(|reason| Ok(Step::Done(PlayOutcome::Closed(reason))));
                 }
             }
+            if waiting && !self.paused && !self.dry {
+                self.entrust(subscriber, cx);
+            }
             if waiting || self.paused {
                 return Poll::Pending;
+            }
+        }
+    }
+
+    /// Leaves what comes next to the writer of the form, where the connection allows that.
+    fn entrust(&mut self, subscriber: &mut Subscriber<Batch>, cx: &Context<'_>) {
+        if let Turn::Writer(writer) = subscriber.entrust(cx) {
+            self.channel.hold();
+            if let Some(writer) = writer {
+                tokio::spawn(writer.run());
             }
         }
     }
@@ -228,6 +266,27 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
 enum Step {
     Done(PlayOutcome),
     Refilter,
+}
+
+/// A player while it watches.
+struct Watch<'p, 'a, S: AsyncRead + AsyncWrite + Unpin + Send> {
+    player: &'p mut Player<'a, S>,
+    subscriber: Subscriber<Batch>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Watch<'_, '_, S> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step, RtmpError>> {
+        self.player.poll_watch(&mut self.subscriber, cx)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Drop for Watch<'_, '_, S> {
+    /// Also when the server stops meanwhile: what the player is told then begins behind a whole message.
+    fn drop(&mut self) {
+        if self.subscriber.is_entrusted() {
+            self.player.channel.resume(self.subscriber.take_back());
+        }
+    }
 }
 
 #[async_trait]

@@ -31,6 +31,15 @@ impl WriteQueue {
         }
     }
 
+    /// Queues bytes before all that waits.
+    pub(crate) fn push_first(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.len += bytes.len();
+            take_room(&ROOM, &mut self.buffers);
+            self.buffers.push_front(bytes);
+        }
+    }
+
     /// Bytes that wait.
     pub(crate) const fn len(&self) -> usize {
         self.len
