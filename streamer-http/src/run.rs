@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use streamer_core::Gateway;
-use streamer_net::{AcceptOptions, Connection, serve as accept};
+use streamer_net::{AcceptOptions, Connection, Stream, serve as accept};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -48,7 +48,7 @@ pub async fn run(
         async move {
             let is_http2 = stream.alpn() == Some(b"h2");
             let transport = Transport { peer, encrypted: stream.encrypted() };
-            log_end(&serve(stream, transport, is_http2, port).await);
+            log_end(&serve(stream, Stream::share, transport, is_http2, port).await);
         }
         .instrument(span)
     };
@@ -81,5 +81,5 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let port = Arc::new(Port { options, gateway, shutdown });
-    serve(io, Transport { peer, encrypted }, false, port).await
+    serve(io, |_| None, Transport { peer, encrypted }, false, port).await
 }

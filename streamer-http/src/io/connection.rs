@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use streamer_core::Gateway;
+use streamer_net::SharedTcp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
@@ -26,9 +27,13 @@ pub(crate) struct Transport {
     pub(crate) encrypted: bool,
 }
 
+/// Tells the socket of a connection, if somebody else may write to it as well.
+pub(crate) type Share<IO> = fn(&IO) -> Option<SharedTcp>;
+
 /// Speaks HTTP on `io` until the connection ends.
 pub(crate) async fn serve<IO>(
     io: IO,
+    share: Share<IO>,
     transport: Transport,
     is_http2: bool,
     port: Arc<Port>,
@@ -40,7 +45,7 @@ where
     let result = if is_http2 {
         Box::pin(http2::serve(io, transport, Arc::clone(&port))).await
     } else {
-        http1::serve(io, transport, Arc::clone(&port)).await
+        http1::serve(io, share, transport, Arc::clone(&port)).await
     };
     if let Err(error) = &result {
         let stats = &port.options.stats;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use streamer_core::MediaKind;
 use streamer_core::container::flv::flv_header;
-use streamer_core::hub::{Batch, Broadcast, CloseReason, Delivery, Subscriber};
+use streamer_core::hub::{Batch, Broadcast, CloseReason, Delivery, Outlet, Subscriber, Turn};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -104,6 +104,34 @@ impl Feed {
     /// Whether the viewer was closed, for a writer that is held up and does not ask for more.
     pub(crate) fn poll_closed(&mut self, cx: &Context<'_>) -> Poll<CloseReason> {
         self.subscriber.poll_closed(cx)
+    }
+
+    /// Says where the form's writer can send the body to.
+    pub(crate) fn set_outlet(&mut self, outlet: Box<dyn Outlet>) {
+        self.subscriber.set_outlet(outlet);
+    }
+
+    /// Lets the form's writer send what comes next, where only pieces can; see [`Subscriber::entrust`].
+    pub(crate) fn entrust(&mut self, cx: &Context<'_>) -> Turn {
+        match (&self.state, &self.away) {
+            (State::Running, None) => self.subscriber.entrust(cx),
+            _ => Turn::Own,
+        }
+    }
+
+    /// Whether the form's writer sends, or has stopped to.
+    pub(crate) fn is_entrusted(&self) -> bool {
+        self.subscriber.is_entrusted()
+    }
+
+    /// See [`Subscriber::poll_returned`].
+    pub(crate) fn poll_returned(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.subscriber.poll_returned(cx)
+    }
+
+    /// See [`Subscriber::take_back`].
+    pub(crate) fn take_back(&mut self) -> Bytes {
+        self.subscriber.take_back()
     }
 
     /// Counts what was handed to the connection.

@@ -14,8 +14,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::{Port, Transport};
+use super::connection::{Port, Share, Transport};
 use super::feed::Feed;
+use super::outlet::FramedOutlet;
 use super::service::{Carrier, answer};
 use super::session::Session;
 use super::stall::StallGuard;
@@ -44,6 +45,7 @@ impl TakeoverSlot {
 
 pub(crate) async fn serve<IO>(
     io: StallGuard<IO>,
+    share: Share<IO>,
     transport: Transport,
     port: Arc<Port>,
 ) -> Result<(), ConnectionError>
@@ -52,7 +54,10 @@ where
 {
     // Boxed, so that what hyper needs is freed when a live body begins.
     let Some(taken) = Box::pin(requests(io, transport, Arc::clone(&port))).await? else { return Ok(()) };
-    let (io, early, Takeover { feed, framing, head }) = taken;
+    let (io, early, Takeover { mut feed, framing, head }) = taken;
+    if let Some(socket) = share(io.get_ref()) {
+        feed.set_outlet(Box::new(FramedOutlet { socket, framing }));
+    }
     let mut session = Session::new(io, feed, framing, head, port.shutdown.clone());
     session.hear_early(&early)?;
     // It is a piece of hyper's read buffer and would keep all of it.

@@ -8,6 +8,7 @@ mod head;
 pub(crate) mod hls;
 mod http1;
 mod http2;
+mod outlet;
 mod service;
 mod session;
 mod stall;

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use streamer_core::hub::{CloseReason, MAX_TURNS};
+use streamer_core::hub::{CloseReason, MAX_TURNS, Turn};
 use streamer_net::{give_room_back, take_room};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -158,7 +158,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         if self.poll_peer(cx)?.is_ready() {
             return Poll::Ready(Ok(()));
         }
-        if self.ending.is_none() && self.shutdown.as_mut().poll(cx).is_ready() {
+        let stops = self.ending.is_none() && self.shutdown.as_mut().poll(cx).is_ready();
+        if self.feed.is_entrusted() {
+            let speaks = stops || self.pong.is_some() || self.ending.is_some();
+            if !speaks && self.feed.poll_returned(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.take_back();
+        }
+        if stops {
             self.end(Ending::Clean(CloseCode::GOING_AWAY));
         }
         loop {
@@ -185,8 +193,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 });
             }
             if waits {
+                if let Turn::Writer(Some(writer)) = self.feed.entrust(cx) {
+                    tokio::spawn(writer.run());
+                }
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// Writes again, first what the form's writer did not get rid of.
+    fn take_back(&mut self) {
+        let rest = self.feed.take_back();
+        if !rest.is_empty() {
+            self.queued_bytes += rest.len();
+            take_room(&ROOM, &mut self.queue);
+            self.queue.push_front(Queued::raw(Prefix::default(), rest));
         }
     }
 

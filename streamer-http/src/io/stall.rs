@@ -28,6 +28,10 @@ impl<IO> StallGuard<IO> {
         Self { io, after, timer: None, held_up: Arc::default() }
     }
 
+    pub(crate) const fn get_ref(&self) -> &IO {
+        &self.io
+    }
+
     /// Whether the last write was held up, to be seen from outside.
     pub(crate) fn held_up(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.held_up)
