@@ -5,13 +5,13 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::broadcast::Shared;
 use super::cursor::{Cursor, Join, Step};
 use super::fanout::Fanout;
 use super::item::{Batch, MediaItem};
-use super::outlet::join;
+use super::outlet::frame_in;
 use super::overload::Relief;
 use super::ring::{Phase, Ring, RingLimits};
 use super::turns::{MAX_TURNS, Turns, turns_for};
@@ -212,4 +212,8 @@ impl Drop for FormFeeder {
         }
         self.ring.set_phase(Phase::Ended);
     }
+}
+
+fn join(parts: &[Bytes]) -> Bytes {
+    frame_in(&mut BytesMut::new(), &[], parts, &[])
 }

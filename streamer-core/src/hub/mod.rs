@@ -47,7 +47,7 @@ pub use options::{
     AppOptions, DEFAULT_GRACE, DEFAULT_MAX_VIEWERS, DEFAULT_WAIT_FOR_PUBLISHER, DEFAULT_WRITE_WINDOW,
     DuplicatePublish, MAX_WRITE_WINDOW, Overrun,
 };
-pub use outlet::{Outlet, join};
+pub use outlet::{Outlet, frame_in};
 pub use overload::{
     ADMIT_UP_TO, MAX_WIDENING, NARROW_UP_TO, OVERLOAD_SAMPLE_INTERVAL, Overload, REFUSE_FROM, Relief,
     SAMPLES_TO_ACT, SAMPLES_TO_NARROW, WIDEN_FROM,

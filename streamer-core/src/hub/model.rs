@@ -6,14 +6,14 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use loom::future::block_on;
 use loom::thread;
 
 use super::cursor::{Cursor, Join, Step};
 use super::fanout::Fanout;
 use super::item::Batch;
-use super::outlet::{Outlet, join};
+use super::outlet::{Outlet, frame_in};
 use super::ring::tests::{Probe, probe};
 use super::ring::{Phase, Ring, RingLimits};
 use super::round::Round;
@@ -100,8 +100,8 @@ impl Outlet for Taken {
         0
     }
 
-    fn frame(&self, parts: &[Bytes]) -> Bytes {
-        join(parts)
+    fn frame(&self, parts: &[Bytes], room: &mut BytesMut) -> Bytes {
+        frame_in(room, &[], parts, &[])
     }
 
     fn send(&mut self, bytes: &[u8]) -> usize {

@@ -8,8 +8,8 @@ pub trait Outlet: Send {
     /// what is framed for one of them is sent to all.
     fn framing(&self) -> u8;
 
-    /// Makes one buffer of `parts`, in order, with what the protocol puts around them.
-    fn frame(&self, parts: &[Bytes]) -> Bytes;
+    /// Makes one buffer of `parts`, in order, with what the protocol puts around them: see [`frame_in`].
+    fn frame(&self, parts: &[Bytes], room: &mut BytesMut) -> Bytes;
 
     /// Sends `bytes` as far as they go without waiting; returns how many went.
     ///
@@ -17,15 +17,16 @@ pub trait Outlet: Send {
     fn send(&mut self, bytes: &[u8]) -> usize;
 }
 
-/// One buffer of `parts`: the only one as it is, several as a copy.
+/// One buffer of `parts` between `prefix` and `suffix`. A single part without either is taken as it is; else all is copied
+/// into `room`, which allocates nothing once what was made in it before is gone.
 #[must_use]
-pub fn join(parts: &[Bytes]) -> Bytes {
-    match parts {
-        [only] => only.clone(),
-        _ => {
-            let mut joined = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-            parts.iter().for_each(|part| joined.extend_from_slice(part));
-            joined.freeze()
-        }
+pub fn frame_in(room: &mut BytesMut, prefix: &[u8], parts: &[Bytes], suffix: &[u8]) -> Bytes {
+    if let ([], [only], []) = (prefix, parts, suffix) {
+        return only.clone();
     }
+    room.reserve(prefix.len() + parts.iter().map(Bytes::len).sum::<usize>() + suffix.len());
+    room.extend_from_slice(prefix);
+    parts.iter().for_each(|part| room.extend_from_slice(part));
+    room.extend_from_slice(suffix);
+    room.split().freeze()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::cursor::Place;
 use super::item::Batch;
@@ -24,6 +24,8 @@ pub(crate) struct Round {
     parts: Vec<Bytes>,
     /// The parts in one buffer, for each framing that was asked for.
     framed: Vec<(u8, Bytes)>,
+    /// Where they are made, kept from one round to the next.
+    room: BytesMut,
     bytes: usize,
     frames: u64,
     dts_ms: i64,
@@ -54,6 +56,7 @@ impl Round {
             header: None,
             parts: Vec::new(),
             framed: Vec::new(),
+            room: BytesMut::new(),
             bytes: 0,
             frames: 0,
             dts_ms: 0,
@@ -121,7 +124,7 @@ impl Round {
         if let Some((_, bytes)) = self.framed.iter().find(|(of, _)| *of == framing) {
             return bytes.clone();
         }
-        let bytes = outlet.frame(&self.parts);
+        let bytes = outlet.frame(&self.parts, &mut self.room);
         self.framed.push((framing, bytes.clone()));
         bytes
     }

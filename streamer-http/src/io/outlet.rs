@@ -1,7 +1,7 @@
 //! The outlet of a live body: its socket, and the framing of what is sent with one call.
 
 use bytes::{Bytes, BytesMut};
-use streamer_core::hub::{Outlet, join};
+use streamer_core::hub::{Outlet, frame_in};
 use streamer_net::SharedTcp;
 
 use crate::proto::framing::Framing;
@@ -17,18 +17,9 @@ impl Outlet for FramedOutlet {
         self.framing as u8
     }
 
-    fn frame(&self, parts: &[Bytes]) -> Bytes {
-        let content = parts.iter().map(Bytes::len).sum();
-        let (prefix, suffix) = (self.framing.prefix(content), self.framing.suffix());
-        let (prefix, suffix) = (prefix.as_slice(), suffix);
-        if prefix.is_empty() && suffix.is_empty() {
-            return join(parts);
-        }
-        let mut framed = BytesMut::with_capacity(prefix.len() + content + suffix.len());
-        framed.extend_from_slice(prefix);
-        parts.iter().for_each(|part| framed.extend_from_slice(part));
-        framed.extend_from_slice(suffix);
-        framed.freeze()
+    fn frame(&self, parts: &[Bytes], room: &mut BytesMut) -> Bytes {
+        let prefix = self.framing.prefix(parts.iter().map(Bytes::len).sum());
+        frame_in(room, prefix.as_slice(), parts, self.framing.suffix())
     }
 
     fn send(&mut self, bytes: &[u8]) -> usize {

@@ -1,7 +1,7 @@
 //! The outlet of a player: its socket, as it is.
 
-use bytes::Bytes;
-use streamer_core::hub::{Outlet, join};
+use bytes::{Bytes, BytesMut};
+use streamer_core::hub::{Outlet, frame_in};
 use streamer_net::SharedTcp;
 
 /// Sends messages that are whole chunks already.
@@ -12,8 +12,8 @@ impl Outlet for SocketOutlet {
         0
     }
 
-    fn frame(&self, parts: &[Bytes]) -> Bytes {
-        join(parts)
+    fn frame(&self, parts: &[Bytes], room: &mut BytesMut) -> Bytes {
+        frame_in(room, &[], parts, &[])
     }
 
     fn send(&mut self, bytes: &[u8]) -> usize {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Mutex;
 
+use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
@@ -33,8 +34,8 @@ impl Outlet for Shared {
         0
     }
 
-    fn frame(&self, parts: &[Bytes]) -> Bytes {
-        join(parts)
+    fn frame(&self, parts: &[Bytes], room: &mut BytesMut) -> Bytes {
+        frame_in(room, &[], parts, &[])
     }
 
     fn send(&mut self, bytes: &[u8]) -> usize {
