@@ -6,9 +6,10 @@ use clap::Parser;
 use streamer_daemon::place::Environment;
 use tts::{Args, ENGINE};
 
-/// Frames are allocated on one thread and freed on another, which this allocator is made for.
+/// Of four allocators the one that holds least beyond what is in use, while guests come and go and after that
+/// (`docs/performance.md`).
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     ExitCode::from(tts::process::run(&Args::parse(), &Environment::of_process(&ENGINE)))

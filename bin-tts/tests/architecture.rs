@@ -192,7 +192,7 @@ fn libraries_do_not_use_what_belongs_to_programs() {
         {
             continue;
         }
-        for forbidden in ["anyhow", "clap", "mimalloc", "tracing-subscriber"] {
+        for forbidden in ["anyhow", "clap", "tikv-jemallocator", "tracing-subscriber"] {
             let used = manifest.get("dependencies").and_then(|table| table.get(forbidden)).is_some();
             assert!(!used, "{name} must not depend on {forbidden}");
         }
