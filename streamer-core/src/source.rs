@@ -47,10 +47,10 @@ pub trait Source: Send {
 /// # Errors
 /// The source's error, or [`SourceError::Closed`].
 pub async fn ingest(source: &mut dyn Source, publisher: &mut Publisher) -> Result<(), SourceError> {
+    let mut closed = pin!(publisher.closed());
     loop {
         let media = {
             let mut next = pin!(source.next());
-            let mut closed = pin!(publisher.closed());
             poll_fn(|cx| {
                 if let Poll::Ready(reason) = closed.as_mut().poll(cx) {
                     return Poll::Ready(Err(SourceError::Closed(reason)));

@@ -1,6 +1,7 @@
 //! The common case: a listener whose connections publish into and play from a registry.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -210,10 +211,12 @@ async fn ingest(
     publisher: &mut Publisher,
 ) -> Result<PublishEnd, RtmpError> {
     let began = Instant::now();
+    // Waited for over all media, so that a place among those who wait is taken once.
+    let mut closed = pin!(publisher.closed());
     loop {
         let media = tokio::select! {
             media = source.next_media() => media?,
-            reason = publisher.closed() => return Err(RtmpError::Closed(reason)),
+            reason = &mut closed => return Err(RtmpError::Closed(reason)),
         };
         let Some(media) = media else {
             return Ok(source.end().unwrap_or(PublishEnd::Disconnected));

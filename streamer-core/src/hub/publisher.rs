@@ -1,6 +1,6 @@
 //! A publisher: the one who feeds a broadcast.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Waker;
@@ -34,6 +34,8 @@ pub(crate) struct Ingest {
     closed: Arc<Signal<CloseReason>>,
     timeline: Timeline,
     tracks: Arc<Tracks>,
+    /// The kinds of `tracks`, to be found with one step for each frame.
+    kinds: Vec<(TrackId, MediaKind)>,
     leading: Option<TrackId>,
     /// Since the newest publisher came, no random access point was seen.
     awaiting_sync: bool,
@@ -50,6 +52,7 @@ impl Default for Ingest {
             closed: Arc::new(Signal::new()),
             timeline: Timeline::default(),
             tracks: Arc::default(),
+            kinds: Vec::new(),
             leading: None,
             awaiting_sync: true,
             gop_start_ms: None,
@@ -141,6 +144,7 @@ impl Publisher {
         } else {
             tracks
         };
+        ingest.kinds = tracks.list.iter().map(|track| (track.id, track.codec.kind())).collect();
         ingest.leading = tracks.leading().map(|track| track.id);
         ingest.tracks = Arc::clone(&tracks);
         *self.shared.tracks.write() = tracks;
@@ -155,7 +159,7 @@ impl Publisher {
         if ingest.epoch != self.epoch {
             return false;
         }
-        let Some(kind) = ingest.tracks.get(frame.track).map(|track| track.codec.kind()) else {
+        let Some(&(_, kind)) = ingest.kinds.iter().find(|(track, _)| *track == frame.track) else {
             stats.dropped_without_track.add(1);
             return false;
         };
@@ -205,9 +209,11 @@ impl Publisher {
         true
     }
 
-    /// Waits until the publisher is closed: kicked, or taken over.
-    pub async fn closed(&self) -> CloseReason {
-        self.closed.wait().await
+    /// Waits until the publisher is closed: kicked, or taken over. May be waited for while media are pushed.
+    pub fn closed(&self) -> impl Future<Output = CloseReason> + Send + use<> {
+        let closed = Arc::clone(&self.closed);
+        let mut slot = closed.slot();
+        poll_fn(move |cx| closed.poll(&mut slot, cx))
     }
 
     /// Waits until somebody wishes a key frame.

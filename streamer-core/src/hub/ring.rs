@@ -78,13 +78,22 @@ pub(crate) struct Slot<T> {
     pub(crate) frames_before: u64,
 }
 
+/// A random access point that is held.
+struct SyncPoint {
+    seq: u64,
+    dts_ms: i64,
+}
+
 /// What a ring holds at one moment, as readers see it.
 pub(crate) struct Held<T> {
     slots: VecDeque<Slot<T>>,
     /// Sequence number of the slot at the front.
     first_seq: u64,
-    /// Sequence numbers of the random access points held, oldest first.
-    sync_seqs: VecDeque<u64>,
+    /// Decoding time of the item at the front. Kept here, as those of the random access points are, so that appending does
+    /// not look at items of seconds ago, which the cache has long lost.
+    first_ms: i64,
+    /// The random access points held, oldest first.
+    syncs: VecDeque<SyncPoint>,
     frames: u64,
     bytes: usize,
     phase: Phase,
@@ -107,16 +116,16 @@ impl<T> Held<T> {
     }
 
     pub(crate) fn oldest_sync(&self) -> Option<u64> {
-        self.sync_seqs.front().copied()
+        self.syncs.front().map(|sync| sync.seq)
     }
 
     pub(crate) fn newest_sync(&self) -> Option<u64> {
-        self.sync_seqs.back().copied()
+        self.syncs.back().map(|sync| sync.seq)
     }
 
     /// The first random access point at or after `seq`.
     pub(crate) fn sync_from(&self, seq: u64) -> Option<u64> {
-        self.sync_seqs.get(self.sync_seqs.partition_point(|&sync| sync < seq)).copied()
+        self.syncs.get(self.syncs.partition_point(|sync| sync.seq < seq)).map(|sync| sync.seq)
     }
 
     pub(crate) const fn phase(&self) -> (Phase, u64) {
@@ -128,32 +137,45 @@ impl<T: RingItem> Held<T> {
     fn evict_front(&mut self) {
         if let Some(slot) = self.slots.pop_front() {
             self.bytes -= slot.item.byte_len();
-            if self.sync_seqs.front() == Some(&self.first_seq) {
-                self.sync_seqs.pop_front();
+            if self.oldest_sync() == Some(self.first_seq) {
+                self.syncs.pop_front();
             }
             self.first_seq += 1;
+            self.first_ms = self.slots.front().map_or(self.first_ms, |slot| slot.item.dts_ms());
         }
     }
 
-    fn evict(&mut self, limits: &RingLimits) {
-        let Some(newest_ms) = self.slots.back().map(|slot| slot.item.dts_ms()) else { return };
+    /// Appends an item and lets go of what is no longer to be held.
+    fn push(&mut self, item: T, limits: &RingLimits) {
+        let dts_ms = item.dts_ms();
+        if item.random_access() {
+            self.syncs.push_back(SyncPoint { seq: self.next_seq(), dts_ms });
+        }
+        if self.slots.is_empty() {
+            self.first_ms = dts_ms;
+        }
+        self.bytes += item.byte_len();
+        let frames_before = self.frames;
+        self.frames += item.frame_count();
+        self.slots.push_back(Slot { item, frames_before });
+        self.evict(dts_ms, limits);
+    }
+
+    fn evict(&mut self, newest_ms: i64, limits: &RingLimits) {
         let hold_ms = millis(limits.hold);
         // When the media from the second random access point on covers the hold, what is before it can go.
-        while let Some(&second) = self.sync_seqs.get(1) {
-            let covers = |slot: &Slot<T>| newest_ms.saturating_sub(slot.item.dts_ms()) >= hold_ms;
-            if !self.get(second).is_some_and(covers) {
-                break;
-            }
-            while self.first_seq < second {
+        while let Some(&SyncPoint { seq, dts_ms }) = self.syncs.get(1)
+            && newest_ms.saturating_sub(dts_ms) >= hold_ms
+        {
+            while self.first_seq < seq {
                 self.evict_front();
             }
         }
         let max_ms = millis(limits.max_duration);
-        let too_old = |slot: &Slot<T>| newest_ms.saturating_sub(slot.item.dts_ms()) > max_ms;
         while self.slots.len() > 1
             && (self.slots.len() > limits.max_items
                 || self.bytes > limits.max_bytes
-                || self.slots.front().is_some_and(too_old))
+                || newest_ms.saturating_sub(self.first_ms) > max_ms)
         {
             self.evict_front();
         }
@@ -184,7 +206,8 @@ impl<T: RingItem> Ring<T> {
             held: RwLock::new(Held {
                 slots: VecDeque::new(),
                 first_seq: 0,
-                sync_seqs: VecDeque::new(),
+                first_ms: 0,
+                syncs: VecDeque::new(),
                 frames: 0,
                 bytes: 0,
                 phase: Phase::Live,
@@ -204,15 +227,7 @@ impl<T: RingItem> Ring<T> {
             return;
         }
         held.phase = Phase::Live;
-        if item.random_access() {
-            let seq = held.next_seq();
-            held.sync_seqs.push_back(seq);
-        }
-        held.bytes += item.byte_len();
-        let frames_before = held.frames;
-        held.frames += item.frame_count();
-        held.slots.push_back(Slot { item, frames_before });
-        held.evict(&self.limits);
+        held.push(item, &self.limits);
     }
 
     /// Wakes all readers that wait.
@@ -359,7 +374,8 @@ pub(crate) mod tests {
                     assert!(held.bytes <= limits.max_bytes || held.slots.len() == 1);
                     assert_eq!(held.bytes, held.slots.iter().map(|slot| slot.item.bytes).sum::<usize>());
                     let syncs: Vec<u64> = (held.first_seq..held.next_seq()).filter(|&seq| held.get(seq).unwrap().item.sync).collect();
-                    assert_eq!(syncs, held.sync_seqs.iter().copied().collect::<Vec<_>>());
+                    assert_eq!(syncs, held.syncs.iter().map(|sync| sync.seq).collect::<Vec<_>>());
+                    assert_eq!(held.first_ms, held.slots[0].item.ms);
                 });
             }
         }

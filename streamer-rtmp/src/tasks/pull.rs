@@ -1,7 +1,7 @@
 //! A pull that keeps itself up: from the best place that gives media, always or while somebody wants it.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -279,6 +279,7 @@ impl<'a> Task<'a> {
             self.push(media, publisher, began, course);
         }
         let mut looking: Option<Looking<'a>> = None;
+        let mut closed = pin!(publisher.closed());
         loop {
             let looked = async {
                 match &mut looking {
@@ -299,7 +300,7 @@ impl<'a> Task<'a> {
                         looking = Some(Box::pin(look(self.options, course.places.current())));
                     }
                 }
-                reason = publisher.closed() => return Err(RtmpError::Closed(reason)),
+                reason = &mut closed => return Err(RtmpError::Closed(reason)),
                 better = looked => match better {
                     Some(better) => return Ok(Next::Better(better)),
                     None => {
