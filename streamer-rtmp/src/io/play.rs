@@ -1,6 +1,6 @@
 //! A granted play: as a sink of its own, and as a viewer of the bytes made once for all players.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
@@ -40,24 +40,21 @@ pub enum PlayOutcome {
 pub struct Player<'a, S> {
     channel: &'a mut Channel<S, ServerSession>,
     options: MuxOptions,
-    muxer: RtmpMuxer,
-    parts: Vec<Bytes>,
+    /// What a sink of its own needs and a viewer does not.
+    own: Option<Box<Own>>,
     paused: bool,
     dry: bool,
     share: fn(&S) -> Option<SharedTcp>,
 }
 
+struct Own {
+    muxer: RtmpMuxer,
+    parts: Vec<Bytes>,
+}
+
 impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
     pub(crate) fn new(channel: &'a mut Channel<S, ServerSession>, options: MuxOptions) -> Self {
-        Self {
-            channel,
-            options,
-            muxer: RtmpMuxer::new(options),
-            parts: Vec::new(),
-            paused: false,
-            dry: false,
-            share: |_| None,
-        }
+        Self { channel, options, own: None, paused: false, dry: false, share: |_| None }
     }
 
     /// Lets the writers of the form write to the socket, if `share` tells of one.
@@ -70,44 +67,54 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
     ///
     /// # Errors
     /// [`RtmpError`] when the connection fails, stalls, or the broadcast takes no more viewers.
-    pub async fn watch(
-        mut self,
+    pub fn watch(
+        self,
         broadcast: &Broadcast,
         viewer: ViewerInfo,
-    ) -> Result<PlayOutcome, RtmpError> {
+    ) -> impl Future<Output = Result<PlayOutcome, RtmpError>> + Send {
+        let mut player = self;
         let subscribe = SubscribeOptions::new(viewer);
-        let subscriber = match self.subscribe(broadcast, &subscribe) {
-            Ok(subscriber) => subscriber,
-            Err(error) => {
-                self.end(PlayEnd::Failed { description: "The stream takes no more viewers." }).await?;
-                return Err(error);
-            }
-        };
-        let mut watch = Watch { player: &mut self, subscriber };
-        let outcome = loop {
-            match poll_fn(|cx| watch.poll(cx)).await? {
-                Step::Done(outcome) => break outcome,
-                Step::Refilter => {
-                    watch.subscriber = watch.player.subscribe(broadcast, &subscribe)?;
-                    watch.subscriber.skip(Join::NextSync);
+        // Every viewer has one of these for as long as it watches. A block holds what it is given once, an asynchronous
+        // function twice; what is said in the end is boxed.
+        async move {
+            let subscriber = match player.subscribe(broadcast, &subscribe) {
+                Ok(subscriber) => subscriber,
+                Err(error) => {
+                    Box::pin(
+                        player.end(PlayEnd::Failed { description: "The stream takes no more viewers." }),
+                    )
+                    .await?;
+                    return Err(error);
                 }
-            }
-        };
-        drop(watch);
+            };
+            let mut watch = Watch { player: &mut player, subscriber };
+            let outcome = loop {
+                match poll_fn(|cx| watch.poll(cx)).await? {
+                    Step::Done(outcome) => break outcome,
+                    Step::Refilter => {
+                        watch.subscriber = watch.player.subscribe(broadcast, &subscribe)?;
+                        watch.subscriber.skip(Join::NextSync);
+                    }
+                }
+            };
+            drop(watch);
+            Box::pin(player.say(outcome)).await?;
+            Ok(outcome)
+        }
+    }
+
+    /// Tells the player how it came to its end, unless it knows.
+    async fn say(&mut self, outcome: PlayOutcome) -> Result<(), RtmpError> {
         match outcome {
-            PlayOutcome::StreamEnded => self.end(PlayEnd::Unpublished).await?,
+            PlayOutcome::StreamEnded => self.end(PlayEnd::Unpublished).await,
             PlayOutcome::Closed(reason) => {
                 let description = reason.to_string();
                 // One that takes nothing does not hear it; it is simply cut.
-                if let Ok(told) =
-                    timeout(GOODBYE_TIMEOUT, self.end(PlayEnd::Failed { description: &description })).await
-                {
-                    told?;
-                }
+                let said = self.end(PlayEnd::Failed { description: &description });
+                timeout(GOODBYE_TIMEOUT, said).await.unwrap_or(Ok(()))
             }
-            PlayOutcome::Stopped | PlayOutcome::Disconnected => {}
+            PlayOutcome::Stopped | PlayOutcome::Disconnected => Ok(()),
         }
-        Ok(outcome)
     }
 
     fn subscribe(
@@ -292,8 +299,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Drop for Watch<'_, '_, S> {
 #[async_trait]
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink for Player<'_, S> {
     async fn send(&mut self, media: Media) -> Result<(), SinkError> {
-        let muxed = self.muxer.mux(&media, &mut self.parts);
-        for part in self.parts.drain(..) {
+        let own = self
+            .own
+            .get_or_insert_with(|| Box::new(Own { muxer: RtmpMuxer::new(self.options), parts: Vec::new() }));
+        let muxed = own.muxer.mux(&media, &mut own.parts);
+        for part in own.parts.drain(..) {
             self.channel.queue(part);
         }
         muxed.map_err(SinkError::failed)?;

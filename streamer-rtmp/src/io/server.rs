@@ -93,8 +93,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
         let late = |_| RtmpError::Timeout { step: "a request to publish or play", timeout: limit };
         let asked: Result<_, RtmpError> = timeout(limit, asked).await.map_err(late)?;
         Ok(asked?.map(|asked| match asked {
-            Asked::Publish(request) => Request::Publish(Publish { connection: self, request }),
-            Asked::Play(request) => Request::Play(Play { connection: self, request }),
+            Asked::Publish(request) => {
+                Request::Publish(Publish { connection: self, request: Box::new(request) })
+            }
+            Asked::Play(request) => Request::Play(Play { connection: self, request: Box::new(request) }),
         }))
     }
 
@@ -120,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
 /// A request to publish, waiting for a verdict. Dropping it leaves the peer without an answer.
 pub struct Publish<'a, S> {
     pub(crate) connection: &'a mut ServerConnection<S>,
-    request: PublishRequest,
+    request: Box<PublishRequest>,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Publish<'a, S> {
@@ -162,7 +164,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Publish<'a, S> {
 /// A request to play, waiting for a verdict. Dropping it leaves the peer without an answer.
 pub struct Play<'a, S> {
     pub(crate) connection: &'a mut ServerConnection<S>,
-    request: PlayRequest,
+    /// Boxed, so that a viewer's task does not keep room for it.
+    request: Box<PlayRequest>,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Play<'a, S> {
