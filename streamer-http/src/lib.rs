@@ -72,10 +72,7 @@ pub use io::hls::{
     HlsMode, HlsSink, HlsStore, MAX_BLOCKED_REQUESTS, MAX_SESSIONS, MAX_STORE_BACKLOG, PASS_IDLE,
     REFUSED_FOR, SharedPresentation, VIEWER_IDLE,
 };
-pub use io::{
-    Body, BoxError, MAX_BYTES_AFTER_REQUEST, MAX_GATHERED_BYTES, MAX_REQUEST_HEAD_BYTES,
-    MAX_STREAMS_PER_CONNECTION,
-};
+pub use io::{Body, BoxError, MAX_BYTES_AFTER_REQUEST, MAX_REQUEST_HEAD_BYTES, MAX_STREAMS_PER_CONNECTION};
 pub use ipnet::IpNet;
 pub use object_store;
 pub use options::{

@@ -36,8 +36,8 @@ pub use io::{
 };
 pub use options::{
     AUTHORIZE_TIMEOUT, CONNECT_TIMEOUT, ClientOptions, ClientTimeouts, GOODBYE_TIMEOUT, HANDSHAKE_TIMEOUT,
-    MAX_GATHERED_BYTES, MAX_REDIRECTS, PUBLISH_IDLE_TIMEOUT, PULL_IDLE_TIMEOUT, REQUEST_TIMEOUT, RtmpOptions,
-    Timeouts, WRITE_STALL_TIMEOUT,
+    MAX_REDIRECTS, PUBLISH_IDLE_TIMEOUT, PULL_IDLE_TIMEOUT, REQUEST_TIMEOUT, RtmpOptions, Timeouts,
+    WRITE_STALL_TIMEOUT,
 };
 pub use proto::url::RtmpUrl;
 pub use run::{run, run_counted};

@@ -30,9 +30,6 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Times a server may send a pull or forward elsewhere.
 pub const MAX_REDIRECTS: usize = 5;
-/// Bytes gathered for a viewer before they are written: a few windows of a stream, so that a viewer that
-/// fell behind catches up in large writes, and all that a stalled one pins besides the batch it is in.
-pub const MAX_GATHERED_BYTES: usize = 128 << 10;
 
 /// How the server behaves.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use super::ring::{Held, Phase, Ring};
 
 /// Batches that are sent with one call: past this number what each costs the kernel is all there is.
 pub const MAX_ROUND_PARTS: usize = 32;
-/// Bytes after which no further batch is gathered for one call: the longest write window of 2.5 Mbit/s. A viewer
-/// whose connection takes nothing of it keeps these, and at most one batch more, alive.
+/// Bytes after which no further batch is gathered for one call, by whoever writes to a viewer: the longest write window of
+/// 2.5 Mbit/s. A viewer whose connection takes nothing of it keeps these, and at most one batch more, alive.
 pub const MAX_ROUND_BYTES: usize = 128 << 10;
 
 /// What comes from one place on.

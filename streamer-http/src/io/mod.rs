@@ -17,4 +17,4 @@ pub use body::{Body, BoxError};
 pub(crate) use connection::{Port, Transport, serve};
 pub use http1::MAX_REQUEST_HEAD_BYTES;
 pub use http2::MAX_STREAMS_PER_CONNECTION;
-pub use session::{MAX_BYTES_AFTER_REQUEST, MAX_GATHERED_BYTES};
+pub use session::MAX_BYTES_AFTER_REQUEST;

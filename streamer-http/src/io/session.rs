@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use streamer_core::hub::{CloseReason, MAX_TURNS, Turn};
+use streamer_core::hub::{CloseReason, MAX_ROUND_BYTES, MAX_TURNS, Turn};
 use streamer_net::{give_room_back, take_room};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -22,9 +22,6 @@ use crate::error::ConnectionError;
 use crate::proto::framing::{Framing, Prefix};
 use crate::proto::websocket::{CloseCode, Opcode, PeerFrame, PeerReader, frame_header};
 
-/// Bytes after which no further piece is gathered into one write: the longest write window of 2.5 Mbit/s. A viewer
-/// that is held up keeps these, and at most one batch more, alive.
-pub const MAX_GATHERED_BYTES: usize = 128 << 10;
 /// Pieces of one write: as many as a window has turns, and as many again; with prefix and suffix three slices each.
 const MAX_GATHERED_PIECES: usize = 2 * MAX_TURNS;
 const MAX_SLICES: usize = 3 * MAX_GATHERED_PIECES;
@@ -226,7 +223,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
         while self.ending.is_none()
             && self.queue.len() < MAX_GATHERED_PIECES
-            && self.queued_bytes < MAX_GATHERED_BYTES
+            && self.queued_bytes < MAX_ROUND_BYTES
         {
             match self.feed.poll_next(cx) {
                 Poll::Ready(Ok(piece)) => {
@@ -436,7 +433,7 @@ mod tests {
                 publisher.push(sound(ms, bytes));
                 tokio::task::yield_now().await;
                 assert!(!poll(&mut session));
-                assert!(session.queued_bytes <= MAX_GATHERED_BYTES + bytes + MAX_PREFIX_BYTES + 2);
+                assert!(session.queued_bytes <= MAX_ROUND_BYTES + bytes + MAX_PREFIX_BYTES + 2);
             }
             assert_eq!(session.queue.len(), pieces);
         }

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use streamer_core::container::flv;
 use streamer_core::hub::{
-    Batch, Broadcast, CloseReason, Delivery, FormKey, Join, SubscribeOptions, Subscriber, Turn, ViewerInfo,
+    Batch, Broadcast, CloseReason, Delivery, FormKey, Join, MAX_ROUND_BYTES, SubscribeOptions, Subscriber,
+    Turn, ViewerInfo,
 };
 use streamer_core::mux::Muxer;
 use streamer_core::{Media, Sink, SinkError};
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use super::channel::Channel;
 use super::outlet::SocketOutlet;
 use crate::error::RtmpError;
-use crate::options::{GOODBYE_TIMEOUT, MAX_GATHERED_BYTES};
+use crate::options::GOODBYE_TIMEOUT;
 use crate::proto::mux::{MuxOptions, RtmpMuxer};
 use crate::proto::server::{PlayEnd, PlayNotice, ServerEvent, ServerSession};
 use crate::proto::status::codes;
@@ -163,7 +164,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Player<'a, S> {
         }
         loop {
             let mut waiting = false;
-            while !waiting && !self.paused && self.channel.queued() < MAX_GATHERED_BYTES {
+            while !waiting && !self.paused && self.channel.queued() < MAX_ROUND_BYTES {
                 match subscriber.poll_next(cx) {
                     Poll::Ready(delivery) => {
                         if let Some(outcome) = self.take_delivery(delivery, subscriber)? {
