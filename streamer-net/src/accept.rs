@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::process::{Resource, getrlimit};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -36,6 +37,11 @@ const TELL_INTERVAL: Duration = Duration::from_secs(1);
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long connections may take to end by themselves at shutdown.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most bytes of a connection that the system holds besides those under way (`TCP_NOTSENT_LOWAT`). Past them a connection is not
+/// writable, so that one on a slow link asks for little and often; otherwise all that are slow ask at one moment for what fills
+/// their send buffers, some megabytes each, and those who keep up wait. A second of media at 1 Mbit/s; `docs/performance.md` has
+/// what it does for others.
+pub const MAX_UNSENT_BYTES: u32 = 128 * 1024;
 /// Pause after a failed accept that is not the peer's fault, so that a full table does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -215,10 +221,7 @@ async fn open(
     acceptor: Option<&TlsAcceptor>,
     stats: &AcceptStats,
 ) -> Option<Connection> {
-    // Commands are answered in small writes: with Nagle's algorithm each would wait for a delayed ACK.
-    if let Err(error) = tcp.set_nodelay(true) {
-        debug!(%peer, %error, "TCP_NODELAY");
-    }
+    set_up(&tcp, peer);
     let Some(acceptor) = acceptor else { return Some(Connection { stream: tcp.into(), peer }) };
     // The handshake is large and short-lived: boxed, so that it does not stay in every connection's task.
     let handshake = Box::pin(timeout(TLS_HANDSHAKE_TIMEOUT, accept_tls(acceptor, tcp)));
@@ -230,6 +233,17 @@ async fn open(
     stats.failed_tls.fetch_add(1, Ordering::Relaxed);
     debug!(%peer, error = %failure, "TLS handshake failed");
     None
+}
+
+fn set_up(tcp: &TcpStream, peer: SocketAddr) {
+    // Commands are answered in small writes: with Nagle's algorithm each would wait for a delayed ACK.
+    if let Err(error) = tcp.set_nodelay(true) {
+        debug!(%peer, %error, "TCP_NODELAY");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = SockRef::from(tcp).set_tcp_notsent_lowat(MAX_UNSENT_BYTES) {
+        debug!(%peer, %error, "TCP_NOTSENT_LOWAT");
+    }
 }
 
 /// Counts who is in.

@@ -13,8 +13,8 @@ mod stream;
 mod tls;
 
 pub use accept::{
-    AcceptOptions, AcceptStats, Connection, DEFAULT_MAX_CONNECTIONS, DRAIN_TIMEOUT, RESERVED_DESCRIPTORS,
-    RESERVED_SHARE, TLS_HANDSHAKE_TIMEOUT, serve,
+    AcceptOptions, AcceptStats, Connection, DEFAULT_MAX_CONNECTIONS, DRAIN_TIMEOUT, MAX_UNSENT_BYTES,
+    RESERVED_DESCRIPTORS, RESERVED_SHARE, TLS_HANDSHAKE_TIMEOUT, serve,
 };
 pub use bind::{BindError, LISTEN_BACKLOG, bind};
 pub use pace::pacer;

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamer_net::{AcceptOptions, AcceptStats, ClientTls, Connection, ServerTls, TlsError, bind, serve};
+use socket2::SockRef;
+use streamer_net::{
+    AcceptOptions, AcceptStats, ClientTls, Connection, MAX_UNSENT_BYTES, ServerTls, TlsError, bind, serve,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -73,6 +76,27 @@ async fn one_address_cannot_take_every_place() {
     assert!(is_in);
     assert!(!greeted(server.address).await.1);
     assert_eq!(server.stats.refused_address(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_system_holds_for_a_connection_is_bounded() {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let (tell, mut told) = tokio::sync::mpsc::channel(1);
+    let tell_bound = move |connection: Connection| {
+        let tell = tell.clone();
+        async move {
+            tell.send(SockRef::from(connection.stream.tcp()).tcp_notsent_lowat().unwrap()).await.unwrap()
+        }
+    };
+    let serving =
+        tokio::spawn(serve(listener, AcceptOptions::default(), Arc::default(), shutdown.clone(), tell_bound));
+    let _held = TcpStream::connect(address).await.unwrap();
+    assert_eq!(told.recv().await, Some(MAX_UNSENT_BYTES));
+    shutdown.cancel();
+    serving.await.unwrap().unwrap();
 }
 
 #[tokio::test]
