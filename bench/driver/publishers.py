@@ -1,19 +1,43 @@
 """Hundreds of publishers whom nobody watches: CPU and memory of each."""
 
+import threading
+
 from .fanout import CONTENDERS
 from .generator import all_figures, choose, failures_of_ours, generate, median, prepare, ranged, refuse_bottleneck, rounds
+from .vitals import Vitals
 
 DEFAULT = ["tts-40/rtmp", "nginx/rtmp", "node/rtmp"]
 PUBLISHERS, BITRATE = 600, 200_000
 
 
+# The generator lets publishers be for five seconds before it measures; a ring is full after four.
+FULL_AFTER_S = 6
+
+
+def load(server, seconds):
+    return generate(
+        server, "--bitrate", BITRATE, "publish", "--publishers", PUBLISHERS, "--seconds", seconds,
+        "--server-pids", server.process.pid, limit=seconds + 150,
+    )
+
+
 def publish(name, seconds):
     start, _ = CONTENDERS[name]
     with start() as server:
-        return refuse_bottleneck(generate(
-            server, "--bitrate", BITRATE, "publish", "--publishers", PUBLISHERS, "--seconds", seconds,
-            "--server-pids", server.process.pid, limit=seconds + 150,
-        ))
+        return refuse_bottleneck(load(server, seconds))
+
+
+def held(name):
+    """Bytes of media that our server holds of each stream, in a run of its own: to ask costs it time and memory."""
+    start, _ = CONTENDERS[name]
+    asked = []
+    with start() as server:
+        vitals = Vitals(server)
+        ask = threading.Timer(FULL_AFTER_S, lambda: asked.append(vitals.gauge(vitals.ask("/metrics"), "tts_held_bytes")))
+        ask.start()
+        load(server, FULL_AFTER_S)
+        ask.join()
+    return asked[0] / PUBLISHERS
 
 
 def run(arguments):
@@ -21,16 +45,16 @@ def run(arguments):
     chosen = choose(CONTENDERS, arguments.only or DEFAULT)
     prepare(chosen, PUBLISHERS)
     runs, lost = rounds(arguments.repeats, [(name,) for name in chosen], lambda name: publish(name, arguments.seconds))
-    # A GOP is a second long; a server that holds it for viewers to come holds one or two of them.
     print(f"{PUBLISHERS} publishers of {BITRATE // 1000} kbit/s, a key frame each second, no viewers; median (range) of "
           f"{arguments.repeats} runs of {arguments.seconds} s. A second of media, which a GOP is, has {BITRATE / 8 / 1024:.1f} KiB.\n")
-    print("| server | CPU ms per s, each | RSS each | share of a core | generator CPU |\n|---|---|---|---|---|")
+    print("| server | CPU ms per s, each | RSS each | media held of it | share of a core | generator CPU |\n|---|---|---|---|---|---|")
     for name in chosen:
         if (name,) in lost:
-            print(f"| {name} | no figures: {lost[name,][0].rpartition(': ')[2]} | | | |")
+            print(f"| {name} | no figures: {lost[name,][0].rpartition(': ')[2]} | | | | |")
             continue
         of_one = runs[name,]
+        media = f"{held(name) / 1024:.1f} KiB" if name.startswith("tts") else "-"
         print(f"| {name} | {ranged(of_one, 'cpu_ms_per_s', digits=2)} "
-              f"| {ranged(of_one, 'rss_per_publisher_bytes', digits=1, scale=1024)} KiB "
+              f"| {ranged(of_one, 'rss_per_publisher_bytes', digits=1, scale=1024)} KiB | {media} "
               f"| {median(of_one, 'server', 'cpu'):.0%} | {median(of_one, 'generator', 'cpu'):.0%} |")
     return all_figures(runs, lost), failures_of_ours(lost)

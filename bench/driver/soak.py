@@ -9,12 +9,14 @@ import time
 from .generator import generate, prepare
 from .reloads import Reloads
 from .servers import LAST_WORDS, TOP, Failed, our_server
+from .steady import Steady
 from .vitals import Vitals
 
 # Short, so that streams end and begin again within them and after them many times.
 APP = {"grace_ms": 3_000, "wait_for_publisher_ms": 2_000,
        "hls": {"list_ms": 10_000, "time_shift_s": 10, "idle_ms": 5_000}}
 BITRATE = 500_000
+STREAM = "steady"
 # Guests at once, and what else the generator opens.
 CONNECTIONS = 9_000
 # Caches, pools and the allocator are as large as they get after so long, or after as long as the run itself: what is held
@@ -117,19 +119,21 @@ def soak(server, arguments):
 def come_and_go(server, seconds, arguments):
     """Lets guests come for so long, and changes the configuration meanwhile; nobody steady may notice."""
     inputs = [folder for folder in (TOP / "fuzz" / "seeds", TOP / "fuzz" / "corpus") if folder.exists()]
-    reloads = Reloads(server)
+    reloads, steady = Reloads(server), Steady(server, STREAM)
     reloads.start()
+    steady.start()
     try:
         figures = generate(
-            server, "--bitrate", BITRATE, "--stream", "steady", "soak", "--seconds", round(seconds),
+            server, "--bitrate", BITRATE, "--stream", STREAM, "soak", "--seconds", round(seconds),
             "--publishers-per-s", arguments.publishers_per_s, "--viewers-per-s", arguments.viewers_per_s,
             "--inputs", *inputs, limit=seconds + GENERATOR_LIMIT_S,
         )
     finally:
         reloads.stop()
-    if reloads.failure:
-        raise Failed(reloads.failure)
-    return {**figures, "reloads": reloads.taken}
+    failure, pictures = steady.stop(figures["pictures"])
+    if reloads.failure or failure:
+        raise Failed(reloads.failure or f"steady {failure}")
+    return {**figures, "pictures_by_http": pictures, "reloads": reloads.taken}
 
 
 def rest(vitals, limit_s, left):
