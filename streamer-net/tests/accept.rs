@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
-use streamer_net::{
-    AcceptOptions, AcceptStats, ClientTls, Connection, MAX_UNSENT_BYTES, ServerTls, TlsError, bind, serve,
-};
+use streamer_net::{AcceptOptions, AcceptStats, ClientTls, Connection, ServerTls, TlsError, bind, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -88,13 +85,15 @@ async fn what_the_system_holds_for_a_connection_is_bounded() {
     let tell_bound = move |connection: Connection| {
         let tell = tell.clone();
         async move {
-            tell.send(SockRef::from(connection.stream.tcp()).tcp_notsent_lowat().unwrap()).await.unwrap()
+            tell.send(socket2::SockRef::from(connection.stream.tcp()).tcp_notsent_lowat().unwrap())
+                .await
+                .unwrap()
         }
     };
     let serving =
         tokio::spawn(serve(listener, AcceptOptions::default(), Arc::default(), shutdown.clone(), tell_bound));
     let _held = TcpStream::connect(address).await.unwrap();
-    assert_eq!(told.recv().await, Some(MAX_UNSENT_BYTES));
+    assert_eq!(told.recv().await, Some(streamer_net::MAX_UNSENT_BYTES));
     shutdown.cancel();
     serving.await.unwrap().unwrap();
 }
