@@ -87,7 +87,7 @@ async fn what_the_system_holds_for_a_connection_is_bounded() {
         async move {
             tell.send(socket2::SockRef::from(connection.stream.tcp()).tcp_notsent_lowat().unwrap())
                 .await
-                .unwrap()
+                .unwrap();
         }
     };
     let serving =
