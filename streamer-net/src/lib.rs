@@ -7,6 +7,7 @@
 
 mod accept;
 mod bind;
+mod gather;
 mod pace;
 mod room;
 mod stream;
@@ -17,6 +18,7 @@ pub use accept::{
     RESERVED_DESCRIPTORS, RESERVED_SHARE, TLS_HANDSHAKE_TIMEOUT, serve,
 };
 pub use bind::{BindError, LISTEN_BACKLOG, bind};
+pub use gather::{Arrival, GATHER_TIME, Gather, MAX_GATHER_WAIT, MAX_GATHERED_BYTES};
 pub use pace::pacer;
 pub use room::{Spare, give_room_back, take_room};
 pub use stream::{PlainTcp, SharedTcp, Stream};

@@ -1,15 +1,16 @@
 //! The common case: a listener whose connections publish into and play from a registry.
 
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::task::Poll;
 
 use streamer_core::hub::{Broadcast, Publisher, PublisherInfo, ViewerInfo};
 use streamer_core::{AccessRequest, Action, Denied, DeniedKind, Gateway, StreamKey};
-use streamer_net::{AcceptStats, Connection, Stream, serve};
+use streamer_net::{AcceptStats, Arrival, Connection, Gather, Stream, serve};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, field, info, info_span};
 
@@ -205,7 +206,8 @@ async fn admit_publisher<'a>(
     }
 }
 
-/// Moves media from the connection to the hub, telling it when each arrived.
+/// Moves media from the connection to the hub, telling it when each arrived, if that is known. While nobody watches, what
+/// arrives is gathered.
 async fn ingest(
     source: &mut PublishSource<'_, Stream>,
     publisher: &mut Publisher,
@@ -213,16 +215,29 @@ async fn ingest(
     let began = Instant::now();
     // Waited for over all media, so that a place among those who wait is taken once.
     let mut closed = pin!(publisher.closed());
+    let mut gather = Gather::default();
     loop {
-        let media = tokio::select! {
-            media = source.next_media() => media?,
-            reason = &mut closed => return Err(RtmpError::Closed(reason)),
-        };
-        let Some(media) = media else {
+        let media = poll_fn(|cx| {
+            if let Poll::Ready(reason) = closed.as_mut().poll(cx) {
+                return Poll::Ready(Err(RtmpError::Closed(reason)));
+            }
+            let polled = source.poll_media(cx);
+            if polled.is_pending() {
+                if gather.arrival() == Arrival::Last && source.is_between_messages() {
+                    publisher.note_arrival(began.elapsed());
+                }
+                let hurried = publisher.poll_watched(cx).is_ready();
+                gather.rest(source.stream(), source.bytes_read(), hurried, cx);
+            }
+            polled
+        });
+        let Some(media) = media.await? else {
             return Ok(source.end().unwrap_or(PublishEnd::Disconnected));
         };
-        publisher.note_arrival(began.elapsed());
         publisher.push(media);
+        if gather.arrival() == Arrival::Each {
+            publisher.note_arrival(began.elapsed());
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use bytes::BytesMut;
 use streamer_core::hub::{AppOptions, CloseReason, DuplicatePublish, EventKind, Heard, RingLimits};
 use streamer_core::task::{TaskState, TaskStatus};
 use streamer_core::{AccessRequest, Action, Authorizer, Denied, DeniedKind, Gateway, Registry, StreamKey};
-use streamer_net::{ClientTls, ServerTls};
+use streamer_net::{ClientTls, MAX_GATHER_WAIT, ServerTls};
 use streamer_rtmp::proto::chunk::{MessageHeader, MessageKind, write_message};
 use streamer_rtmp::proto::client::{ClientEvent, ClientOptions as SessionOptions, ClientSession, Purpose};
 use streamer_rtmp::proto::command::{Command, PublishKind};
@@ -32,6 +32,7 @@ use streamer_rtmp::{
 use support::{Encoder, Server, next_picture, picture_of, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 fn key() -> StreamKey {
@@ -69,6 +70,53 @@ async fn what_is_published_is_played_from_the_newest_key_frame_on() {
     }
     encoder.forward.close().await.unwrap();
     assert_eq!(soon(next_picture(&mut viewer)).await, None, "an orderly end ends the viewer in order");
+}
+
+/// Sends so many pictures at their pace, 25 a second, and returns the longest time that one was not in the hub.
+async fn lateness(encoder: &mut Encoder, registry: &Registry, pictures: usize) -> Duration {
+    let broadcast = soon(registry.wait(&key())).await.unwrap();
+    let arrived = || usize::try_from(broadcast.stats().video_frames.get()).unwrap();
+    let (before, sent) = (arrived(), Mutex::new(Vec::new()));
+    let send = async {
+        let mut pace = interval(Duration::from_millis(40));
+        for _ in 0..pictures {
+            pace.tick().await;
+            encoder.send(1).await.unwrap();
+            sent.lock().unwrap().push(Instant::now());
+        }
+    };
+    let look = async {
+        let (mut seen, mut most) = (0, Duration::ZERO);
+        while seen < pictures {
+            sleep(Duration::from_millis(1)).await;
+            for since in &sent.lock().unwrap()[seen..arrived() - before] {
+                seen += 1;
+                most = most.max(since.elapsed());
+            }
+        }
+        most
+    };
+    tokio::join!(send, look).1
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_watches_comes_in_gathered_until_somebody_does() {
+    let server = Server::open(Registry::default());
+    let mut encoder = Encoder::start(&server, "live/test").await;
+    let mut lateness = async |pictures| lateness(&mut encoder, &server.registry, pictures).await;
+    let moment = Duration::from_millis(10);
+    assert!(lateness(20).await < moment, "the rate is not known yet");
+    lateness(10).await;
+    let gathered = lateness(40).await;
+    assert!(gathered >= moment && gathered <= MAX_GATHER_WAIT + moment, "{gathered:?}");
+    let jitter_us = server.registry.get(&key()).unwrap().stats().jitter_us.get().unwrap();
+    assert!(jitter_us < 3_000, "{jitter_us}: what lay there for a while has no part in it");
+    let mut viewer = server.play("live/test").await.unwrap();
+    assert_eq!(soon(next_picture(&mut viewer)).await, Some((60, true)));
+    assert!(lateness(40).await < moment, "somebody watches");
+    for expected in 61..110 {
+        assert_eq!(soon(next_picture(&mut viewer)).await, Some((expected, expected % 10 == 0)));
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use super::ring::{Phase, Ring};
 use super::stats::{AudienceTotals, IngestStats};
 use super::subscriber::{SubscribeOptions, Subscriber};
 use super::viewer::{Viewer, ViewerEntry, ViewerId, ViewerInfo, ViewerView};
-use super::wake::{Signal, WakeSet};
+use super::wake::{Signal, WakeSet, WakeSlot};
 use crate::key::StreamKey;
 use crate::track::Tracks;
 
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) key_frame_wish: Signal<()>,
     pub(crate) forms: Mutex<HashMap<FormKey, Form>>,
     audience: Mutex<Audience>,
+    /// Publishers that wait for somebody to watch.
+    first_viewer: Arc<WakeSet>,
     demand: Arc<WakeSet>,
     registry: Weak<RegistryInner>,
 }
@@ -75,6 +77,7 @@ impl Shared {
             key_frame_wish: Signal::new(),
             forms: Mutex::default(),
             audience: Mutex::default(),
+            first_viewer: Arc::default(),
             demand,
             registry,
         }
@@ -94,6 +97,16 @@ impl Shared {
     /// Whether it has a viewer that demands it.
     pub(crate) fn is_demanded(&self) -> bool {
         self.audience.lock().viewers.values().any(|viewer| viewer.info.demands)
+    }
+
+    /// Whether it has a viewer, the server's own readers included.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.audience.lock().viewers.is_empty()
+    }
+
+    /// A publisher's place among those who wait for somebody to watch.
+    pub(crate) fn first_viewer_slot(&self) -> WakeSlot {
+        WakeSlot::new(Arc::clone(&self.first_viewer))
     }
 
     /// Ends the broadcast for good if `epoch` is still the newest publisher's.
@@ -255,13 +268,17 @@ impl Broadcast {
         let max = self.0.options.max_viewers;
         let id = ViewerId(NEXT_VIEWER.fetch_add(1, Ordering::Relaxed));
         let entry = Arc::new(ViewerEntry::new(id, viewer.clone()));
-        {
+        let first = {
             let viewers = &mut self.0.audience.lock().viewers;
             // The server's own readers are no audience: a full house must not stop a recording.
             if !viewer.internal && viewers.len() >= max {
                 return Err(SubscribeError::TooManyViewers { max });
             }
             viewers.insert(id, Arc::clone(&entry));
+            viewers.len() == 1
+        };
+        if first {
+            self.0.first_viewer.wake_all();
         }
         self.0.demand.wake_all();
         self.0.tell(EventKind::ViewerJoined(id, viewer));

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::broadcast::{Broadcast, Shared};
@@ -13,7 +13,7 @@ use super::item::MediaItem;
 use super::ring::Phase;
 use super::stats::Jitter;
 use super::timeline::{Repair, Timeline};
-use super::wake::Signal;
+use super::wake::{Signal, WakeSlot};
 use crate::codec::MediaKind;
 use crate::frame::{Frame, Media};
 use crate::track::{MAX_TRACKS, TrackId, Tracks};
@@ -94,14 +94,25 @@ pub struct Publisher {
     shared: Arc<Shared>,
     epoch: u64,
     closed: Arc<Signal<CloseReason>>,
-    arrival: Option<Duration>,
+    /// Decode time in milliseconds of what was pushed last, if it was a frame of the leading track.
+    newest_leading_ms: Option<i64>,
+    first_viewer: WakeSlot,
     wakers: Vec<Waker>,
     interrupted: bool,
 }
 
 impl Publisher {
-    pub(crate) const fn new(shared: Arc<Shared>, epoch: u64, closed: Arc<Signal<CloseReason>>) -> Self {
-        Self { shared, epoch, closed, arrival: None, wakers: Vec::new(), interrupted: false }
+    pub(crate) fn new(shared: Arc<Shared>, epoch: u64, closed: Arc<Signal<CloseReason>>) -> Self {
+        let first_viewer = shared.first_viewer_slot();
+        Self {
+            shared,
+            epoch,
+            closed,
+            newest_leading_ms: None,
+            first_viewer,
+            wakers: Vec::new(),
+            interrupted: false,
+        }
     }
 
     /// The broadcast it feeds.
@@ -110,15 +121,31 @@ impl Publisher {
         Broadcast(Arc::clone(&self.shared))
     }
 
-    /// Tells when, on any steady clock, what is pushed next arrived. Only the estimate of the jitter uses it.
-    pub const fn note_arrival(&mut self, at: Duration) {
-        self.arrival = Some(at);
+    /// Tells when, on any steady clock, what was pushed last arrived. Only the estimate of the jitter uses it; of what
+    /// arrived at a time that is not known, nothing is told.
+    pub fn note_arrival(&mut self, at: Duration) {
+        let Some(dts_ms) = self.newest_leading_ms.take() else { return };
+        let mut ingest = self.shared.ingest.lock();
+        if ingest.epoch == self.epoch {
+            self.shared.stats.jitter_us.set(ingest.jitter.observe(at, dts_ms));
+        }
+    }
+
+    /// Ready while somebody watches, the server's own readers included. If nobody does, the task of `cx` is woken when
+    /// somebody comes: what is on its way is to be read at once then.
+    pub fn poll_watched(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.shared.is_watched() {
+            return Poll::Ready(());
+        }
+        self.first_viewer.register(cx);
+        if self.shared.is_watched() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Passes `media` to the subscribers. Never waits and never fails: frames of tracks that were not
     /// announced, and frames before the first random access point, are dropped and counted; timestamps
     /// are repaired as [`timeline`](super::timeline) says.
     pub fn push(&mut self, media: Media) {
+        self.newest_leading_ms = None;
         let pushed = match media {
             Media::Tracks(tracks) => {
                 self.push_tracks(tracks);
@@ -190,9 +217,7 @@ impl Publisher {
         let dts_ms = frame.dts.as_millis();
         stats.newest_dts_ms.set(dts_ms);
         if leading {
-            if let Some(arrival) = self.arrival.take() {
-                stats.jitter_us.set(ingest.jitter.observe(arrival, dts_ms));
-            }
+            self.newest_leading_ms = Some(dts_ms);
             if random_access {
                 stats.sync_frames.add(1);
                 if let Some(start_ms) = ingest.gop_start_ms.replace(dts_ms) {

@@ -285,6 +285,48 @@ fn a_key_frame_wish_reaches_the_publisher() {
 }
 
 #[test]
+fn a_publisher_learns_that_somebody_watches_and_is_woken_by_the_first() {
+    let registry = Registry::default();
+    let mut publisher = begin(&registry);
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&count));
+    let cx = Context::from_waker(&waker);
+    assert!(publisher.poll_watched(&cx).is_pending());
+    let broadcast = publisher.broadcast();
+    let recording = broadcast.subscribe(&SubscribeOptions::new(ViewerInfo::internal("dvr"))).unwrap();
+    assert_eq!(count.0.load(Ordering::Relaxed), 1, "the server's own readers wait for media too");
+    let segments = broadcast.admit(ViewerInfo::remote("hls", None)).unwrap();
+    assert_eq!(count.0.load(Ordering::Relaxed), 1, "only the first");
+    assert!(publisher.poll_watched(&cx).is_ready());
+    drop(recording);
+    assert!(publisher.poll_watched(&cx).is_ready());
+    drop(segments);
+    assert!(publisher.poll_watched(&cx).is_pending());
+    let _again = broadcast.subscribe(&viewer()).unwrap();
+    assert_eq!(count.0.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn the_jitter_is_of_leading_frames_whose_arrival_is_told() {
+    let registry = Registry::default();
+    let mut publisher = begin(&registry);
+    let broadcast = publisher.broadcast();
+    let jitter = || broadcast.stats().jitter_us.get();
+    publisher.push(frame(VIDEO, 0, true));
+    assert_eq!(jitter(), None);
+    publisher.note_arrival(Duration::from_millis(1_000));
+    assert_eq!(jitter(), Some(0));
+    publisher.push(frame(AUDIO, 10, false));
+    publisher.note_arrival(Duration::from_millis(9_000));
+    assert_eq!(jitter(), Some(0), "not the leading track");
+    publisher.push(frame(VIDEO, 40, false));
+    publisher.push(frame(VIDEO, 80, false));
+    publisher.note_arrival(Duration::from_millis(1_096));
+    publisher.note_arrival(Duration::from_millis(9_000));
+    assert_eq!(jitter(), Some(1_000), "a sixteenth of 16 ms, of the last frame, once");
+}
+
+#[test]
 fn events_tell_what_happens_and_what_was_missed() {
     let registry = Registry::default();
     let mut events = registry.events();

@@ -48,6 +48,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> PublishSource<'a, S> {
         }
     }
 
+    /// The connection it comes over.
+    pub(crate) const fn stream(&self) -> &S {
+        self.channel.stream()
+    }
+
+    /// Bytes read from the connection.
+    pub(crate) const fn bytes_read(&self) -> u64 {
+        self.channel.bytes_in
+    }
+
+    /// Whether all that was read makes whole messages.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.channel.session.is_between_messages()
+    }
+
     /// How it ended, once [`next_media`](Self::next_media) has returned `None`.
     #[must_use]
     pub const fn end(&self) -> Option<PublishEnd> {
@@ -63,7 +78,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> PublishSource<'a, S> {
         poll_fn(|cx| self.poll_media(cx)).await
     }
 
-    fn poll_media(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Media>, RtmpError>> {
+    pub(crate) fn poll_media(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Media>, RtmpError>> {
         loop {
             if let Some(media) = self.queue.pop() {
                 return Poll::Ready(Ok(Some(media)));

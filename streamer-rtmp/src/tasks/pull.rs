@@ -319,8 +319,8 @@ impl<'a> Task<'a> {
             course.backoff.reset();
             course.places.gives_media(self.began.elapsed());
         }
-        publisher.note_arrival(began.elapsed());
         publisher.push(media);
+        publisher.note_arrival(began.elapsed());
     }
 }
 

@@ -162,6 +162,11 @@ impl ChunkReader {
         self.pending_bytes
     }
 
+    /// Whether nothing has begun that lacks bytes.
+    pub fn is_between_messages(&self) -> bool {
+        self.partial_messages == 0 && self.current.is_none() && self.carry.len == 0
+    }
+
     #[cfg(test)]
     pub(super) fn held_capacity(&self) -> usize {
         self.streams.iter().map(|stream| stream.payload.capacity()).sum()

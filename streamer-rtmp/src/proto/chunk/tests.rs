@@ -305,6 +305,26 @@ proptest! {
     }
 
     #[test]
+    fn between_messages_is_where_one_ends(
+        messages in proptest::collection::vec((any_header(), proptest::collection::vec(any::<u8>(), 0..400)), 0..8),
+        size in 1u32..300,
+    ) {
+        let chunk_size = ChunkSize::new(size).unwrap();
+        let mut bytes = BytesMut::from(&set_chunk_size(size)[..]);
+        let mut ends = vec![0, bytes.len()];
+        for (header, payload) in &messages {
+            write_message(header, payload, chunk_size, &mut bytes).unwrap();
+            ends.push(bytes.len());
+        }
+        let mut reader = publishing();
+        for at in 0..bytes.len() {
+            prop_assert_eq!(reader.is_between_messages(), ends.contains(&at), "{}", at);
+            read_all(&mut reader, &bytes[at..=at]).unwrap();
+        }
+        prop_assert!(reader.is_between_messages());
+    }
+
+    #[test]
     fn any_bytes_give_the_same_in_any_chopping(
         bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0u8..8], 0..600),
         chop in proptest::collection::vec(1usize..50, 1..8),

@@ -168,6 +168,11 @@ impl ServerSession {
         self.handshake.is_none()
     }
 
+    /// Whether all that was taken in makes whole messages.
+    pub fn is_between_messages(&self) -> bool {
+        self.reader.is_between_messages()
+    }
+
     /// Whether `connect` was refused: send the output, then close.
     pub fn is_rejected(&self) -> bool {
         matches!(self.connection, Connection::Rejected)
