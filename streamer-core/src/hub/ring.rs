@@ -50,6 +50,11 @@ pub const MAX_RING_BYTES: usize = 64 << 20;
 /// Most items in a ring: 35 s of 120 pictures and 100 audio frames a second.
 pub const MAX_RING_ITEMS: usize = 8_192;
 
+/// Room is made for one item more to each eight: what is copied while a ring fills stays some eight times what is in it.
+const GROWTH_PART: usize = 8;
+/// Room is made for as many items at least.
+const MIN_GROWTH: usize = 16;
+
 impl Default for RingLimits {
     fn default() -> Self {
         Self {
@@ -157,6 +162,10 @@ impl<T: RingItem> Held<T> {
         self.bytes += item.byte_len();
         let frames_before = self.frames;
         self.frames += item.frame_count();
+        if self.slots.len() == self.slots.capacity() {
+            // Items take the places of all that there is room for in turn: doubled, it would be twice the memory at worst.
+            self.slots.reserve_exact((self.slots.len() / GROWTH_PART).max(MIN_GROWTH));
+        }
         self.slots.push_back(Slot { item, frames_before });
         self.evict(dts_ms, limits);
     }
@@ -334,6 +343,18 @@ pub(crate) mod tests {
         }
         // Newest at 9 s: the GOPs at 0, 2 and 4 are covered by the one at 6, which covers 3 s itself.
         ring.read(|held| assert_eq!((held.first_seq(), held.oldest_sync()), (6, Some(6))));
+    }
+
+    #[test]
+    fn room_is_made_for_little_more_than_what_is_held() {
+        let ring = Ring::new(RingLimits::default());
+        for number in 0..2_000 {
+            ring.append(probe(number, false, 0));
+            ring.read(|held| {
+                let (len, room) = (held.slots.len(), held.slots.capacity());
+                assert!(room <= len + (len / GROWTH_PART).max(MIN_GROWTH), "{room} for {len}");
+            });
+        }
     }
 
     #[test]
