@@ -3,7 +3,8 @@
 from .fanout import CONTENDERS, fanout
 from .generator import all_figures, choose, failures_of_ours, median, prepare, ranged, rounds
 
-DEFAULT = ["tts-0/rtmp", "tts-40/rtmp", "tts-40/http-flv", "tts-350/rtmp", "nginx/rtmp", "node/rtmp"]
+OURS = [f"tts-{window}/{protocol}" for window in (0, 40, 350) for protocol in ("rtmp", "http-flv")]
+DEFAULT = [*OURS, "nginx/rtmp", "node/rtmp"]
 HEALTHY, STALLED, SLOW = 800, 100, 100
 
 

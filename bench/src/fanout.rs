@@ -18,6 +18,9 @@ const MAX_JOINING: usize = 64;
 const SETTLE_PUBLISHER: Duration = Duration::from_secs(3);
 /// Between the last viewer's first frame and the measurement.
 const SETTLE_VIEWERS: Duration = Duration::from_secs(2);
+/// In company of those that take nothing or little, until their buffers are full: over loopback both ends of these are memory of
+/// the same machine, and a machine that has yet to be given that memory has other things to do than to send.
+const SETTLE_BUFFERS: Duration = Duration::from_secs(6);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const JOIN_LIMIT: Duration = Duration::from_secs(30);
 /// What a slow viewer takes: a link of 1 Mbit/s.
@@ -93,7 +96,7 @@ pub(crate) fn run(target: Target, plan: &Plan) -> Result<Figures, FanoutError> {
         load.acknowledge_at_once();
     }
     let joining = join_all(&mut load, plan)?;
-    load.run_for(SETTLE_VIEWERS)?;
+    load.run_for(if plan.stalled + plan.slow > 0 { SETTLE_BUFFERS } else { SETTLE_VIEWERS })?;
 
     load.reset_delays();
     let (before, own_before, bytes_before) = (look()?, own_cpu_s()?, media_bytes(&load));
