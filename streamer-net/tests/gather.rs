@@ -49,6 +49,15 @@ impl Reader {
         .await
     }
 
+    /// A connection that gathers, and ten bytes of it that a read did not find.
+    async fn start_below_the_mark() -> (TcpStream, Self) {
+        let (mut peer, mut reader) = Self::start().await;
+        reader.reads_of(&mut peer, 150).await;
+        peer.write_all(&[7; 10]).await.unwrap();
+        assert!(tokio::time::timeout(MAX_GATHER_WAIT / 4, reader.read()).await.is_err());
+        (peer, reader)
+    }
+
     /// Sends a message of 300 bytes each 10 ms and counts the reads that it takes to have them.
     async fn reads_of(&mut self, peer: &mut TcpStream, messages: u64) -> usize {
         let (end, mut reads) = (self.total + messages * 300, 0);
@@ -104,11 +113,7 @@ async fn what_stays_below_the_mark_is_read_after_the_longest_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn who_comes_to_wait_has_what_was_gathered_at_once() {
-    let (mut peer, mut reader) = Reader::start().await;
-    reader.reads_of(&mut peer, 150).await;
-    peer.write_all(&[7; 10]).await.unwrap();
-    // Left below the mark by a read that finds nothing.
-    assert!(tokio::time::timeout(MAX_GATHER_WAIT / 4, reader.read()).await.is_err());
+    let (mut peer, mut reader) = Reader::start_below_the_mark().await;
     reader.hurried = true;
     let hurried = Instant::now();
     assert_eq!(reader.read().await, (10, Arrival::Unknown));
@@ -119,10 +124,7 @@ async fn who_comes_to_wait_has_what_was_gathered_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_connection_is_told_at_once() {
-    let (mut peer, mut reader) = Reader::start().await;
-    reader.reads_of(&mut peer, 150).await;
-    peer.write_all(&[7; 10]).await.unwrap();
-    assert!(tokio::time::timeout(MAX_GATHER_WAIT / 4, reader.read()).await.is_err());
+    let (peer, mut reader) = Reader::start_below_the_mark().await;
     let ended = Instant::now();
     drop(peer);
     assert_eq!(reader.read().await.0, 10);
