@@ -1,6 +1,6 @@
 """Hundreds of publishers whom nobody watches: CPU and memory of each."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from .fanout import CONTENDERS
 from .generator import all_figures, choose, failures_of_ours, generate, median, prepare, ranged, refuse_bottleneck, rounds
@@ -30,22 +30,14 @@ def publish(name, seconds):
 def held(name):
     """The most bytes of media that our server holds of each stream, in a run of its own: to ask costs it time and memory."""
     start, _ = CONTENDERS[name]
-    asked, over = [], threading.Event()
-    with start() as server:
+    most = 0
+    with start() as server, ThreadPoolExecutor(1) as pool:
         vitals = Vitals(server)
-
-        def look():
-            while not over.wait(LOOK_EVERY_S):
-                asked.append(vitals.gauge(vitals.ask("/metrics"), "tts_held_bytes"))
-
-        looking = threading.Thread(target=look)
-        looking.start()
-        try:
-            load(server, LOOKED_S)
-        finally:
-            over.set()
-            looking.join()
-    return max(asked) / PUBLISHERS
+        loading = pool.submit(load, server, LOOKED_S)
+        while wait([loading], LOOK_EVERY_S).not_done:
+            most = max(most, vitals.gauge(vitals.ask("/metrics"), "tts_held_bytes"))
+        loading.result()
+    return most / PUBLISHERS
 
 
 def run(arguments):
